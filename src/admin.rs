@@ -36,12 +36,11 @@ use crate::model::quoted;
 use crate::store::{Error, Store};
 
 pub use crate::model::Fault;
-pub use carry::{AnswerShape, Once};
 pub use erase::{EraseOptions, ErasePerson};
 pub use exchange::{RegisterExchange, SentExchange};
 pub use forwards::{RetriedForwards, RetryForwards};
 pub use keys::RotateKey;
-pub use operation::Operation;
+pub use operation::{AnswerShape, Once, Operation};
 pub use polls::PollBroadcast;
 pub use receipt::Receipt;
 pub use register::{RegisterMessages, SentMessage, SentTemplate, Ttl};

@@ -11,82 +11,15 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-use super::audit::Note;
-use super::{Failure, Operation, Operations, Progress};
+use super::operation::By;
+use super::{Failure, Once, Operation, Operations, Progress};
 use crate::access::Caller;
-use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
+use crate::store::idempotency::IdempotencyRecord;
 use crate::store::step::ForgetTicket;
 use crate::store::{Change, ChangeRecord};
 
 /// How soon an answer that could not be kept is tried to be kept again.
 const KEEP_AGAIN: Duration = Duration::from_secs(1);
-
-/// What is kept of an answer for a repeat of its request; `None` of one that is a refusal.
-pub type AnswerShape<A> = Arc<dyn Fn(&A) -> Option<KeptAnswer> + Send + Sync>;
-
-/// A request that is to be done once, however often it is sent.
-pub struct Once<A> {
-    /// What identifies the request.
-    pub ticket: Ticket,
-    /// What is kept of its answer.
-    pub shape: AnswerShape<A>,
-    /// Held while it is being answered.
-    pub turn: Arc<dyn Any + Send + Sync>,
-}
-
-impl<A> Clone for Once<A> {
-    fn clone(&self) -> Self {
-        Self {
-            ticket: self.ticket.clone(),
-            shape: Arc::clone(&self.shape),
-            turn: Arc::clone(&self.turn),
-        }
-    }
-}
-
-impl<A> Once<A> {
-    fn kept(self, answer: &A) -> Option<IdempotencyRecord> {
-        let answer = (self.shape)(answer)?;
-        Some(IdempotencyRecord {
-            ticket: self.ticket,
-            answer: Some(answer),
-        })
-    }
-}
-
-/// The client of an operation, what is written down of it, and where its progress goes.
-pub struct By<O: Operation> {
-    pub(super) caller: Caller,
-    pub(super) progress: UnboundedSender<Progress>,
-    note: Option<Note>,
-    once: Option<Once<O::Answer>>,
-}
-
-impl<O: Operation> By<O> {
-    /// What is written with a change once its answer is known.
-    pub(super) fn entry(&self) -> impl FnOnce(&O::Answer) -> ChangeRecord + Send + 'static {
-        let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
-        move |answer| ChangeRecord {
-            // Where nothing changed there is nothing to audit.
-            audit: note
-                .and_then(|note| O::noted(note, answer))
-                .map(|note| note.entry(&caller)),
-            kept: once.and_then(|once| once.kept(answer)),
-        }
-    }
-
-    /// What is written before something that is more than one transaction.
-    fn begun(&self) -> ChangeRecord {
-        let note = self.note.clone();
-        ChangeRecord {
-            audit: note.map(|note| note.entry(&self.caller)),
-            kept: self.once.as_ref().map(|once| IdempotencyRecord {
-                ticket: once.ticket.clone(),
-                answer: None,
-            }),
-        }
-    }
-}
 
 impl Operations {
     /// Carries an operation out, if the caller may, and writes the change into the audit; long work

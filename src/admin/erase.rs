@@ -3,7 +3,7 @@
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Operation, Operations, Progress};
 use crate::access::Permission;
 use crate::model::quoted;

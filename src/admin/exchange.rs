@@ -5,8 +5,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::audit::Note;
-use super::carry::By;
 use super::limits::{LONGEST_NAME, limit};
+use super::operation::By;
 use super::polls::check_id;
 use super::register::registering;
 use super::{Failure, Operation, Operations, Receipt};

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Operation, Operations};
 use crate::access::{Caller, Permission};
 use crate::model::quoted;

@@ -1,10 +1,16 @@
 //! What an operator may have done: a type for each operation, with the type of its answer. Each
 //! stands with its checks in the file of its noun.
 
+use std::any::Any;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
 use super::audit::Note;
-use super::carry::By;
-use super::{Failure, Fault, Operations};
+use super::{Failure, Fault, Operations, Progress};
 use crate::access::{Caller, Permission};
+use crate::store::ChangeRecord;
+use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 
 /// Something that an operator may have done.
 pub trait Operation: Send + Sync + Sized + 'static {
@@ -36,4 +42,71 @@ pub trait Operation: Send + Sync + Sized + 'static {
         operations: &Operations,
         by: &By<Self>,
     ) -> impl Future<Output = Result<Self::Answer, Failure>> + Send;
+}
+
+/// What is kept of an answer for a repeat of its request; `None` of one that is a refusal.
+pub type AnswerShape<A> = Arc<dyn Fn(&A) -> Option<KeptAnswer> + Send + Sync>;
+
+/// A request that is to be done once, however often it is sent.
+pub struct Once<A> {
+    /// What identifies the request.
+    pub ticket: Ticket,
+    /// What is kept of its answer.
+    pub shape: AnswerShape<A>,
+    /// Held while it is being answered.
+    pub turn: Arc<dyn Any + Send + Sync>,
+}
+
+impl<A> Clone for Once<A> {
+    fn clone(&self) -> Self {
+        Self {
+            ticket: self.ticket.clone(),
+            shape: Arc::clone(&self.shape),
+            turn: Arc::clone(&self.turn),
+        }
+    }
+}
+
+impl<A> Once<A> {
+    pub(super) fn kept(self, answer: &A) -> Option<IdempotencyRecord> {
+        let answer = (self.shape)(answer)?;
+        Some(IdempotencyRecord {
+            ticket: self.ticket,
+            answer: Some(answer),
+        })
+    }
+}
+
+/// The client of an operation, what is written down of it, and where its progress goes.
+pub struct By<O: Operation> {
+    pub(super) caller: Caller,
+    pub(super) progress: UnboundedSender<Progress>,
+    pub(super) note: Option<Note>,
+    pub(super) once: Option<Once<O::Answer>>,
+}
+
+impl<O: Operation> By<O> {
+    /// What is written with a change once its answer is known.
+    pub(super) fn entry(&self) -> impl FnOnce(&O::Answer) -> ChangeRecord + Send + 'static {
+        let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
+        move |answer| ChangeRecord {
+            // Where nothing changed there is nothing to audit.
+            audit: note
+                .and_then(|note| O::noted(note, answer))
+                .map(|note| note.entry(&caller)),
+            kept: once.and_then(|once| once.kept(answer)),
+        }
+    }
+
+    /// What is written before something that is more than one transaction.
+    pub(super) fn begun(&self) -> ChangeRecord {
+        let note = self.note.clone();
+        ChangeRecord {
+            audit: note.map(|note| note.entry(&self.caller)),
+            kept: self.once.as_ref().map(|once| IdempotencyRecord {
+                ticket: once.ticket.clone(),
+                answer: None,
+            }),
+        }
+    }
 }

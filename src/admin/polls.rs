@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Fault, Operation, Operations};
 use crate::access::Permission;
 use crate::model::quoted;

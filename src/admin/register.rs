@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::audit::Note;
-use super::carry::By;
 use super::limits::{LONGEST_NAME, limit};
+use super::operation::By;
 use super::polls::made_id;
 use super::receipt::Receipt;
 use super::templates::wrong_language;

@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Fault, Operation, Operations};
 use crate::access::{Caller, Permission};
 use crate::model::{ErrorCode, ForwardState, Status};

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Operation, Operations, Progress};
 use crate::access::{Caller, Permission};
 use crate::config::Source;

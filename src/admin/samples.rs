@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Operation, Operations};
 use crate::access::Permission;
 use crate::forward::envelope::Envelope;

@@ -3,8 +3,8 @@
 use std::convert::identity;
 
 use super::audit::Note;
-use super::carry::By;
 use super::limits::{LONGEST_NAME, too_long};
+use super::operation::By;
 use super::{Failure, Fault, Operation, Operations};
 use crate::access::Permission;
 use crate::model::{Registration, check_template_body, is_language, replace_nul};

@@ -5,7 +5,7 @@ use std::convert::identity;
 use serde_json::json;
 
 use super::audit::Note;
-use super::carry::By;
+use super::operation::By;
 use super::{Failure, Operation, Operations, check_name};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{Caller, Permission, Role};

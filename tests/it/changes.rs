@@ -140,21 +140,13 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
         known.is_some_and(|known| known.answer.is_some())
     };
     let (progress, _reports) = tokio::sync::mpsc::unbounded_channel();
-    let caller = Caller::cli();
-    let work = app.operations.perform(
-        caller.clone(),
-        test(),
-        progress.clone(),
-        Some(once("within")),
-    );
+    let (operations, cli, within) = (&app.operations, Caller::cli(), Some(once("within")));
+    let work = operations.perform(cli.clone(), test(), progress.clone(), within);
     let cut = tokio::time::timeout(Duration::from_millis(60), work).await;
     assert!(cut.is_err(), "it was done before it could be cut");
     let before = receiver.count();
-    let apart = app
-        .operations
-        .perform_apart(caller, test(), progress, Some(once("apart")));
-    drop(apart);
-    app.operations.finished().await;
+    drop(operations.perform_apart(cli, test(), progress, Some(once("apart"))));
+    operations.finished().await;
     assert_eq!(receiver.count(), before + 6);
     assert!(kept("apart").await);
     assert!(!kept("within").await);

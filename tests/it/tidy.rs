@@ -43,10 +43,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "one loopback server, one case for each way an exchange can end",
     ),
     (
-        "src/admin.rs",
-        "all that may be asked and answered, as two lists, and who may",
-    ),
-    (
         "src/providers/meta/status.rs",
         "half of it is tables of cases",
     ),

@@ -290,6 +290,7 @@ impl Service {
 }
 
 impl Drop for Service {
+    #[expect(clippy::print_stderr, reason = "it is what the failed test says")]
     fn drop(&mut self) {
         let by_itself = self.child.try_wait().ok().flatten();
         // Both fail when it is gone already, which is as well.
