@@ -110,7 +110,7 @@ struct SampleRun<'a> {
 pub struct TestSubscriber {
     /// Its name.
     pub name: String,
-    /// Which. No report can be as it says: [`Failure::Invalid`], and nothing is sent.
+    /// Which. Where no report can be as it says, [`Failure::Invalid`], and nothing is sent.
     pub sample: Sample,
 }
 

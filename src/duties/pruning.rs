@@ -19,12 +19,12 @@ pub struct Pruning {
     store: Store,
     clock: Clock,
     retention: Retention,
-    round: Option<Round>,
+    round: Option<PruneRound>,
 }
 
 /// How far a round has come.
 #[derive(Debug, Clone, Copy)]
-struct Round {
+struct PruneRound {
     began_ms: i64,
     /// The place of the kind that is removed now.
     kind: usize,
@@ -34,7 +34,7 @@ struct Round {
     removed: usize,
 }
 
-impl Round {
+impl PruneRound {
     const fn of(began_ms: i64, kind: usize) -> Self {
         Self {
             began_ms,
@@ -88,7 +88,7 @@ impl Duty for Pruning {
         let now_ms = self.clock.now_ms();
         // Later than now a round began only when the clock was set back.
         let under_way = self.round.take().filter(|round| round.began_ms <= now_ms);
-        let mut round = under_way.unwrap_or(Round::of(now_ms, 0));
+        let mut round = under_way.unwrap_or(PruneRound::of(now_ms, 0));
         let next_round = Next::At(after(round.began_ms, INTERVAL));
         // Looked at after the time, so that none is used that has jumped since.
         if self.store.held_clock().is_some() {

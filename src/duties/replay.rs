@@ -37,7 +37,7 @@ type Resting = HashMap<i64, Instant>;
 
 /// What a round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Round {
+enum ReplayRound {
     /// No replay is under way.
     Nothing,
     /// Every one that is waits for its subscriber, or rests.
@@ -52,9 +52,9 @@ impl Duty for Replaying {
     async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
         let round = self.round(lease).await?;
         self.pause = match round {
-            Round::Nothing => return Ok(Next::Woken),
-            Round::NoRoom => (2 * self.pause).min(LONGEST_PAUSE),
-            Round::Went => PAUSE,
+            ReplayRound::Nothing => return Ok(Next::Woken),
+            ReplayRound::NoRoom => (2 * self.pause).min(LONGEST_PAUSE),
+            ReplayRound::Went => PAUSE,
         };
         Ok(Next::After(self.pause))
     }
@@ -76,17 +76,17 @@ impl Replaying {
     }
 
     /// Takes each replay a step further. One that fails costs the others nothing: it rests.
-    async fn round(&mut self, lease: &Lease) -> Result<Round, Error> {
+    async fn round(&mut self, lease: &Lease) -> Result<ReplayRound, Error> {
         self.resting
             .retain(|_, since| since.elapsed() < FAILED_PAUSE);
-        let mut round = Round::Nothing;
+        let mut round = ReplayRound::Nothing;
         for replay in self.store.read(RunningReplayQuery).await? {
             if !lease.is_held() {
                 break;
             }
             match self.go_on(replay).await {
-                ReplayStep::Went => round = Round::Went,
-                ReplayStep::NoRoom if round == Round::Nothing => round = Round::NoRoom,
+                ReplayStep::Went => round = ReplayRound::Went,
+                ReplayStep::NoRoom if round == ReplayRound::Nothing => round = ReplayRound::NoRoom,
                 ReplayStep::NoRoom => {}
             }
         }

@@ -292,11 +292,12 @@ impl Store {
         std::future::ready(Lease::for_good())
     }
 
-    /// Takes a step for a duty or a lane, in a transaction of its own.
+    /// Takes a step for a duty, a lane or a key that is forgotten, in one transaction at most.
     ///
     /// # Errors
     /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],
-    /// [`Error::Unconfirmed`], [`Error::Unwritable`], [`Error::Backend`], [`Error::Closed`].
+    /// [`Error::Unconfirmed`], [`Error::Unwritable`], [`Error::Timeout`], [`Error::Backend`],
+    /// [`Error::Closed`].
     pub async fn step<S: Step>(&self, step: S) -> Result<S::Answer, Error> {
         step.take(self).await
     }

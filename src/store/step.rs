@@ -1,5 +1,5 @@
-//! The steps that duties and lanes take in the store, each a transaction of its own: one struct for
-//! each, and its answer. None is an operator's, so none is written into the audit.
+//! The steps that duties and lanes take in the store, each one transaction at most: one struct for
+//! each, and its answer. None is written into the audit.
 
 use std::ops::Range;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::json::{object, present, text, word};
 use super::definition::EVENTS;
 use super::shape::OPT_OUT;
-use super::template_change::Change;
+use super::template_change::TemplateChange;
 use super::time;
 use crate::model::{About, AccountEvent, EventGroup, is_a_name};
 
@@ -37,7 +37,7 @@ fn preference(element: &Value, content: &Value, wish: String) -> AccountEvent {
 }
 
 fn template(element: &Value) -> Option<AccountEvent> {
-    let change = Change::read(present(element, "change")?)?;
+    let change = TemplateChange::read(present(element, "change")?)?;
     let (words, details) = change.words();
     let template_id = text(element, "messageTemplateId");
     let name = text(element, "messageTemplateName");

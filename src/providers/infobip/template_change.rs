@@ -26,13 +26,13 @@ const PARTS: [(EventGroup, &[&str]); 3] = [
 ];
 
 /// A `change` that says something.
-pub(super) struct Change<'a> {
+pub(super) struct TemplateChange<'a> {
     change: &'a Value,
     /// Each word and number in it, with the name that is nearest to it.
     members: Vec<(&'a str, String)>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> TemplateChange<'a> {
     /// Reads it; `None` when it is empty all through.
     pub(super) fn read(change: &'a Value) -> Option<Self> {
         let mut members = Vec::new();
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     fn words_of(change: &Value) -> Option<(String, String, Vec<String>)> {
-        let (words, details) = Change::read(change)?.words();
+        let (words, details) = TemplateChange::read(change)?.words();
         let details = details.into_iter().flatten().collect();
         Some((words.name.into_owned(), words.event, details))
     }
