@@ -95,8 +95,12 @@ fn sets_on_both_sides(arguments: &[OsString]) -> Option<String> {
     let typed = arguments.iter().filter_map(|argument| argument.to_str());
     let typed = typed.take_while(|argument| *argument != "--");
     let typed = typed.filter(|argument| *argument == "--set" || argument.starts_with("--set="));
+    let typed = typed.count();
+    if typed < 2 {
+        return None;
+    }
     let kept = Cli::try_parse_from(arguments).ok()?.settings.sets();
-    (kept < typed.count()).then(|| {
+    (kept < typed).then(|| {
         "error: --set stands before the command and behind it: put each --set on the same side\n"
             .to_owned()
     })

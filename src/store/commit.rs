@@ -55,20 +55,27 @@ pub enum CommitWork {
 const REGISTERED_BYTES: usize = 1024;
 
 impl CommitWork {
-    /// What the plan decides of it, in the order of the answers.
-    pub(super) fn works(&self) -> Vec<Work<'_>> {
+    /// Appends what the plan decides of it, in the order of the answers.
+    pub(super) fn extend<'w>(&'w self, works: &mut Vec<Work<'w>>) {
         match self {
-            Self::Webhook(arrival) => vec![Work::Webhook(arrival)],
-            Self::Part(part) => vec![Work::More {
+            Self::Webhook(arrival) => works.push(Work::Webhook(arrival)),
+            Self::Part(part) => works.push(Work::More {
                 webhook_id: part.webhook_id,
                 arrival: &part.arrival,
-            }],
-            Self::Reparsed(reparsed) => reparsed.works(),
-            Self::Registrations(registrations) => registrations
-                .messages
-                .iter()
-                .map(Work::Registration)
-                .collect(),
+            }),
+            Self::Reparsed(reparsed) => works.extend(reparsed.works()),
+            Self::Registrations(registrations) => {
+                works.extend(registrations.messages.iter().map(Work::Registration));
+            }
+        }
+    }
+
+    /// How many answers it has.
+    pub(super) const fn answers(&self) -> usize {
+        match self {
+            Self::Webhook(_) | Self::Part(_) => 1,
+            Self::Reparsed(reparsed) => reparsed.webhooks.len(),
+            Self::Registrations(registrations) => registrations.messages.len(),
         }
     }
 
@@ -117,14 +124,12 @@ impl CommitWork {
 }
 
 impl ReparsedWebhooks {
-    pub(super) fn works(&self) -> Vec<Work<'_>> {
+    pub(super) fn works(&self) -> impl Iterator<Item = Work<'_>> {
         let works = self.webhooks.iter();
-        works
-            .map(|(webhook_id, arrival)| Work::Again {
-                webhook_id: *webhook_id,
-                arrival,
-            })
-            .collect()
+        works.map(|(webhook_id, arrival)| Work::Again {
+            webhook_id: *webhook_id,
+            arrival,
+        })
     }
 }
 

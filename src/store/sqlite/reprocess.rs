@@ -86,7 +86,7 @@ fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
 
 impl SqliteQuery for ReparsePreviewQuery {
     fn answer(self, reader: &Reader) -> Result<Vec<Reread>, Error> {
-        let works = self.reparsed.works();
+        let works: Vec<_> = self.reparsed.works().collect();
         reader.read("read webhooks again", |connection| {
             let id = |name: &Arc<str>, _| sources::find(connection, name);
             // Nothing of it is written.

@@ -317,11 +317,12 @@ impl Core {
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let now_ms = self.clock.now_ms();
         let mut sources = Sources::new(&transaction, &self.sources);
-        let works = group.iter().filter_map(|job| match job {
-            WriterJob::Commit(work, _) => Some(work.works()),
-            _ => None,
-        });
-        let works: Vec<Work<'_>> = works.flatten().collect();
+        let mut works: Vec<Work<'_>> = Vec::with_capacity(group.len());
+        for job in group {
+            if let WriterJob::Commit(work, _) = job {
+                work.extend(&mut works);
+            }
+        }
         let applied = take_in(
             &transaction,
             &mut sources,
@@ -368,7 +369,7 @@ impl Core {
                 continue;
             };
             self.leave_queue(&work);
-            let answers = answers.by_ref().take(work.works().len());
+            let answers = answers.by_ref().take(work.answers());
             // The waiter may have gone; what is committed stays committed.
             let _ = reply.send(Ok(answers.collect()));
         }
