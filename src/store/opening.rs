@@ -22,6 +22,21 @@ pub struct Options {
     pub keys: Vec<KeySource>,
 }
 
+#[cfg(test)]
+impl Options {
+    /// Those of a unit test, for a new store in that folder.
+    pub(crate) fn of_test(folder: &std::path::Path) -> Self {
+        Self {
+            path: folder.join("t.db"),
+            durability: Durability::Full,
+            wal_limit_bytes: 1 << 28,
+            disk_reserve_bytes: 0,
+            list_budget: Duration::from_secs(5),
+            keys: Vec::new(),
+        }
+    }
+}
+
 /// Where keys are read, one a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {

@@ -35,7 +35,6 @@ impl WatchStart {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::super::{Watch, Watching};
     use super::*;
@@ -45,7 +44,7 @@ mod tests {
     use crate::model::MessageType;
     use crate::providers::{Parsed, Provider};
     use crate::store::query::TrafficQuery;
-    use crate::store::{Arrival, Durability, Lease, Options};
+    use crate::store::{Arrival, Lease, Options};
 
     fn arrival(received_ms: i64) -> Arrival {
         Arrival {
@@ -68,14 +67,7 @@ mod tests {
     async fn counted(is_marked: bool) -> usize {
         let folder = tempfile::tempdir().unwrap();
         let (clock, metrics) = (Clock::system(), Arc::<Metrics>::default());
-        let options = Options {
-            path: folder.path().join("store.db"),
-            durability: Durability::Full,
-            wal_limit_bytes: 1 << 28,
-            disk_reserve_bytes: 0,
-            list_budget: Duration::from_secs(5),
-            keys: Vec::new(),
-        };
+        let options = Options::of_test(folder.path());
         let store = Store::open(&options, clock.clone(), Arc::clone(&metrics)).unwrap();
         let start = WatchStart::default();
         if is_marked {

@@ -80,7 +80,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::store::commit::{CommitWork, ReparsedWebhooks};
     use crate::store::sqlite::Store;
-    use crate::store::{Arrival, Durability, Error, Options};
+    use crate::store::{Arrival, Error, Options};
 
     fn arrival() -> Arrival {
         let tree = any_arrival().new_tree(&mut TestRunner::deterministic());
@@ -121,14 +121,7 @@ mod tests {
     #[tokio::test]
     async fn an_old_webhook_that_cannot_be_taken_in_does_not_make_the_service_unready() {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options {
-            path: folder.path().join("t.db"),
-            durability: Durability::Full,
-            wal_limit_bytes: 1 << 28,
-            disk_reserve_bytes: 0,
-            list_budget: Duration::from_secs(5),
-            keys: Vec::new(),
-        };
+        let options = Options::of_test(folder.path());
         let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
         let webhook_id = store.commit(arrival()).await.unwrap().webhook_id;
         let odd = rusqlite::Connection::open(&options.path).unwrap();

@@ -1,7 +1,6 @@
 //! After a loss the store acknowledges nothing, and ends nothing but itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -11,18 +10,11 @@ use crate::access::Role;
 use crate::access::token::NewToken;
 use crate::clock::Clock;
 use crate::store::change::InsertToken;
-use crate::store::{ChangeRecord, Durability, Error, Loss, Options};
+use crate::store::{ChangeRecord, Error, Loss, Options};
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        path: folder.path().join("t.db"),
-        durability: Durability::Full,
-        wal_limit_bytes: 1 << 28,
-        disk_reserve_bytes: 0,
-        list_budget: Duration::from_secs(5),
-        keys: Vec::new(),
-    };
+    let options = Options::of_test(folder.path());
     let store = Store::open(&options, Clock::system(), Arc::default()).unwrap();
     (folder, store)
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, params_from_iter};
 use tempfile::TempDir;
@@ -28,12 +27,8 @@ const BY_KEY: &str = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
-        path: folder.path().join("t.db"),
         durability: Durability::Os,
-        wal_limit_bytes: 1 << 28,
-        disk_reserve_bytes: 0,
-        list_budget: Duration::from_secs(5),
-        keys: Vec::new(),
+        ..Options::of_test(folder.path())
     };
     let store = Store::open(&options, Clock::system(), Arc::default()).unwrap();
     (folder, store)

@@ -13,12 +13,8 @@ use crate::store::{Durability, Error, LaneContents, Options};
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
-        path: folder.path().join("t.db"),
         durability: Durability::Os,
-        wal_limit_bytes: 1 << 28,
-        disk_reserve_bytes: 0,
-        list_budget: Duration::from_secs(5),
-        keys: Vec::new(),
+        ..Options::of_test(folder.path())
     };
     let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
     (folder, store)
