@@ -5,11 +5,12 @@
 //! not (sending samples, reading stored webhooks again) is begun in one and ended in another.
 
 use std::any::Any;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use super::operation::By;
 use super::{Failure, Once, Operation, Operations, Progress};
@@ -46,29 +47,33 @@ impl Operations {
 
     /// The same in a task of its own. The task runs to its end even if the client goes away, and a stop
     /// of the service waits for it.
-    #[must_use = "a handle to what was begun, to wait for it"]
+    #[must_use = "where the answer comes; nothing comes after a panic"]
     pub fn perform_apart<O: Operation>(
         &self,
         caller: Caller,
         operation: O,
         progress: UnboundedSender<Progress>,
         once: Option<Once<O::Answer>>,
-    ) -> JoinHandle<Result<O::Answer, Failure>> {
+    ) -> oneshot::Receiver<Result<O::Answer, Failure>> {
+        let (reply, answer) = oneshot::channel();
         let operations = self.clone();
-        self.apart(async move { operations.perform(caller, operation, progress, once).await })
+        self.apart(Box::pin(async move {
+            let answer = operations.perform(caller, operation, progress, once).await;
+            // The client may be gone.
+            let _ = reply.send(answer);
+        }));
+        answer
     }
 
     /// Lets a task run to its end, also when no caller waits for it any more; a stop of the service waits
-    /// for it.
-    pub(crate) fn apart<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> JoinHandle<T> {
+    /// for it. It is boxed, so that the compiler makes the runtime's part of it once and not for each
+    /// operation.
+    pub(crate) fn apart(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
         match &self.runtime {
             // Not the runtime of the calling thread: a thread of the HTTP server ends before us.
             Some(runtime) => self.tasks.spawn_on(task, runtime),
             None => self.tasks.spawn(task),
-        }
+        };
     }
 
     /// Waits until all that was begun apart is done.

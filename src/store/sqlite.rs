@@ -334,14 +334,7 @@ impl Store {
             return Ok(answer);
         }
         let reader = self.reader.clone();
-        let read = tokio::task::spawn_blocking(move || query.answer(&reader));
-        match read.await {
-            Ok(answer) => answer,
-            Err(error) if error.is_panic() => {
-                Err(backend("cannot read the store".to_owned(), error))
-            }
-            Err(_) => Err(Error::Closed),
-        }
+        on_a_thread(move || query.answer(&reader)).await
     }
 
     /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:
@@ -373,9 +366,7 @@ impl Store {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {
         let reader = self.reader.clone();
-        tokio::task::spawn_blocking(move || reader.read(attempted, read))
-            .await
-            .map_err(|_| Error::Closed)?
+        on_a_thread(move || reader.read(attempted, read)).await
     }
 
     /// Runs `act` on the writer's thread, alone in its turn: everything sent before it is
@@ -399,6 +390,22 @@ impl Store {
             Ok(answer) => answer,
             Err(_) => Err(self.writer.unanswered().await),
         }
+    }
+}
+
+/// Reads on a thread that may wait. What it reads is behind a box, so that the compiler makes the
+/// runtime's part of it once and not for each question.
+async fn on_a_thread<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (reply, answer) = oneshot::channel();
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        // The caller may be gone.
+        let _ = reply.send(read());
+    });
+    match tokio::task::spawn_blocking(work).await {
+        Err(error) if error.is_panic() => Err(backend("cannot read the store".to_owned(), error)),
+        _ => answer.await.map_err(|_| Error::Closed)?,
     }
 }
 

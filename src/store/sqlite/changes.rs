@@ -54,6 +54,17 @@ pub trait SqliteChange: Sized {
 }
 
 impl Changing<'_> {
+    /// What stands in the audit and under the request's key, in the same transaction.
+    fn write_down(&self, record: &ChangeRecord) -> Result<(), Error> {
+        if let Some(audit) = &record.audit {
+            audit::write(self.connection, audit, self.now_ms)?;
+        }
+        if let Some(kept) = &record.kept {
+            idempotency::keep(self, kept)?;
+        }
+        Ok(())
+    }
+
     /// Works on sealed rows, with the keys as they can be read now.
     pub(super) fn sealing<T>(
         &self,
@@ -145,38 +156,48 @@ impl Core {
         act: impl FnOnce(&mut Changing<'_>) -> Result<A, Error>,
         finish: impl FnOnce(A) -> (T, ChangeRecord),
     ) -> Result<T, Error> {
-        let shared = Arc::clone(&self.shared);
-        let failed = |error: rusqlite::Error| {
-            if disk::report_unsynced(&shared.loss, &error) {
-                return Error::Unconfirmed;
-            }
-            backend("cannot commit the change".to_owned(), error)
-        };
+        const ATTEMPTED: &str = "commit the change";
+        let transaction = self.begin(ATTEMPTED)?;
+        let mut changing = self.changing(&transaction);
+        let (answer, record) = finish(act(&mut changing)?);
+        changing.write_down(&record)?;
+        let after = changing.after;
+        self.end(transaction, ATTEMPTED)?;
+        self.follow(after);
+        Ok(answer)
+    }
+
+    fn begin(&self, attempted: &str) -> Result<Transaction<'_>, Error> {
         self.pending.begin();
-        let transaction =
-            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-                .map_err(failed)?;
+        Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+            .map_err(|error| self.failed(attempted, error))
+    }
+
+    fn end(&self, transaction: Transaction<'_>, attempted: &str) -> Result<(), Error> {
+        transaction
+            .commit()
+            .map_err(|error| self.failed(attempted, error))?;
+        self.pending.commit();
+        Ok(())
+    }
+
+    fn failed(&self, attempted: &str, error: rusqlite::Error) -> Error {
+        if disk::report_unsynced(&self.shared.loss, &error) {
+            return Error::Unconfirmed;
+        }
+        backend(format!("cannot {attempted}"), error)
+    }
+
+    fn changing<'a>(&'a self, connection: &'a Connection) -> Changing<'a> {
         let now_ms = self.clock.now_ms();
         let is_held = self.clock_rollback.hold.held().is_some();
-        let mut changing = Changing {
-            connection: &transaction,
+        Changing {
+            connection,
             keys: &self.keys,
             now_ms,
             expiry_ms: if is_held { i64::MIN } else { now_ms },
             after: After::default(),
-        };
-        let (answer, ChangeRecord { audit, kept }) = finish(act(&mut changing)?);
-        if let Some(audit) = audit {
-            audit::write(&transaction, &audit, changing.now_ms)?;
         }
-        if let Some(kept) = kept {
-            idempotency::keep(&changing, &kept)?;
-        }
-        let after = changing.after;
-        transaction.commit().map_err(failed)?;
-        self.pending.commit();
-        self.follow(after);
-        Ok(answer)
     }
 
     /// Updates memory after the commit: the change is done, so nothing here can refuse it any more.
@@ -222,21 +243,9 @@ impl Core {
         attempted: &str,
         act: impl FnOnce(&Connection, i64) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let now_ms = self.clock.now_ms();
-        let shared = Arc::clone(&self.shared);
-        let wrap = |error: rusqlite::Error| {
-            if disk::report_unsynced(&shared.loss, &error) {
-                return Error::Unconfirmed;
-            }
-            backend(format!("cannot {attempted}"), error)
-        };
-        self.pending.begin();
-        let transaction =
-            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
-                .map_err(wrap)?;
-        let answer = act(&transaction, now_ms)?;
-        transaction.commit().map_err(wrap)?;
-        self.pending.commit();
+        let transaction = self.begin(attempted)?;
+        let answer = act(&transaction, self.clock.now_ms())?;
+        self.end(transaction, attempted)?;
         self.check_in_place()?;
         Ok(answer)
     }

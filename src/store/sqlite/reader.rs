@@ -198,6 +198,13 @@ impl Reader {
         attempted: &str,
         read: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        // The connection is closed before the read is over.
+        let (_reading, connection) = self.begin(attempted)?;
+        read(&connection)
+    }
+
+    /// The note that something is read, and a connection with a transaction for it.
+    fn begin(&self, attempted: &str) -> Result<(ReadInProgress<'_>, Connection), Error> {
         if !self.path.exists() {
             if self.readings.file.is_some() {
                 return Err(Error::Displaced);
@@ -208,7 +215,7 @@ impl Reader {
             )));
         }
         let wrap = |error| self.failed(attempted, error);
-        let _reading = self.readings.begin(attempted).ok_or(Error::Displaced)?;
+        let reading = self.readings.begin(attempted).ok_or(Error::Displaced)?;
         self.check_name()?;
         let connection = self
             .open()
@@ -219,7 +226,7 @@ impl Reader {
         self.cut_at_last(&connection).map_err(wrap)?;
         self.check_version(&connection)?;
         connection.execute_batch("BEGIN").map_err(wrap)?;
-        read(&connection)
+        Ok((reading, connection))
     }
 
     fn failed(&self, attempted: &str, error: rusqlite::Error) -> Error {

@@ -245,7 +245,7 @@ impl HandlerContext {
             job.end(outcome.map_err(JobProblemView::from));
         };
         // It is done whatever becomes of the one who asks.
-        drop(api.operations.apart(work));
+        api.operations.apart(Box::pin(work));
         Ok(respond(accepted))
     }
 }
