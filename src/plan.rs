@@ -54,7 +54,7 @@ pub struct Plan {
     pub dispatch: Dispatch,
     /// That another channel delivered in WhatsApp's place, as a report of our own, and which subscribers are notified
     /// of that: with the report that makes it count, once for each message.
-    pub fallback: Option<(Report, Dispatch)>,
+    pub fallback: Option<Box<(Report, Dispatch)>>,
 }
 
 /// Which subscribers are notified of a report, and in which bytes.
@@ -112,7 +112,7 @@ pub fn plan(
         let change = fallback::change(history, report);
         let report = fallback::report(fallback, report, context.first_failure);
         let dispatch = self::dispatch(&message, &report, change, context, subscribers);
-        (report, dispatch)
+        Box::new((report, dispatch))
     });
     Plan {
         message,

@@ -254,7 +254,7 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         self.writer.commit(commit.into(), reply)?;
         match answer.await {
-            Ok(Ok(answers)) => C::answer(answers)
+            Ok(Ok((answers, _work))) => C::answer(answers)
                 .ok_or_else(|| Error::NotFound("webhook with this key any more".to_owned())),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(self.writer.unanswered().await),

@@ -58,7 +58,7 @@ pub(super) fn render(
     }
     // Another channel's delivery is shown as the failure that it means.
     let (report, dispatch) = match plan.fallback {
-        Some(fallback) => fallback,
+        Some(fallback) => *fallback,
         None => (report, plan.dispatch),
     };
     let refusals = dispatch.refusals.iter();

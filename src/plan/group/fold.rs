@@ -13,7 +13,8 @@ use super::known::{
 };
 use super::places::ReportKeys;
 use super::writes::{
-    ForwardAbout, ForwardRow, LinkWrite, PayloadBody, PayloadRow, ReportRow, WebhookPlace, Writes,
+    ForwardAbout, ForwardRow, LinkWrite, NotedReport, PayloadBody, PayloadRow, ReportRow,
+    WebhookPlace, Writes,
 };
 use crate::model::{Message, Registration, Report, Subscriber};
 use crate::plan::Dispatch;
@@ -56,10 +57,12 @@ pub(super) struct ChatFailure {
 impl<'w, 's> Fold<'w, 's> {
     pub(super) fn new(
         keys: Keys<'w>,
-        known: Known,
+        mut known: Known,
         subscribers: &'s [Arc<Subscriber>],
         now_ms: i64,
     ) -> Self {
+        let reports = keys.reports.len();
+        known.reports.reserve(reports);
         let mut places_of_members: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, state) in known.messages.iter().enumerate() {
             let facts = state.as_ref().and_then(|state| state.facts.as_ref());
@@ -77,6 +80,7 @@ impl<'w, 's> Fold<'w, 's> {
             known,
             writes: Writes {
                 now_ms,
+                reports: Vec::with_capacity(reports),
                 ..Writes::default()
             },
             events: EventIndex::default(),
@@ -146,16 +150,17 @@ impl<'w, 's> Fold<'w, 's> {
         &mut self,
         noting: Noting,
         keys: &ReportKeys,
-        (report, dispatch): (Cow<'w, Report>, Dispatch),
-        fallback: Option<(Report, Dispatch)>,
+        (report, dispatch): (NotedReport<'w>, Dispatch),
+        fallback: Option<Box<(Report, Dispatch)>>,
     ) -> usize {
         let mut forwards = self.note_one(noting, keys, report, dispatch);
-        if let Some((report, dispatch)) = fallback {
+        if let Some(fallback) = fallback {
+            let (report, dispatch) = *fallback;
             let keys = ReportKeys {
                 identity: report.identity().0,
                 ..keys.clone()
             };
-            forwards += self.note_one(noting, &keys, Cow::Owned(report), dispatch);
+            forwards += self.note_one(noting, &keys, NotedReport::Made(report.into()), dispatch);
         }
         forwards
     }
@@ -164,7 +169,7 @@ impl<'w, 's> Fold<'w, 's> {
         &mut self,
         noting: Noting,
         keys: &ReportKeys,
-        report: Cow<'w, Report>,
+        report: NotedReport<'w>,
         dispatch: Dispatch,
     ) -> usize {
         let place = self.writes.reports.len();

@@ -9,7 +9,7 @@ use super::fold::{Fold, Noting};
 use super::known::RegistrationRow;
 use super::places::{RegistrationKeys, ReportKeys};
 use super::refusals::Bearing;
-use super::writes::PollOpening;
+use super::writes::{NotedReport, PollOpening};
 use crate::model::{
     FilledTemplate, Message, Registration, Report, SendResult, Status, StatusHistory,
 };
@@ -196,7 +196,7 @@ impl<'w> Fold<'w, '_> {
             received_ms: now_ms,
             pending_since_ms: now_ms,
         };
-        let noted = (Cow::Owned(report), plan.dispatch);
+        let noted = (NotedReport::Made(report.into()), plan.dispatch);
         self.note(noting, &send.keys, noted, plan.fallback);
         self.alert(now_ms);
         outcome

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::fold::{Fold, Noting};
 use super::known::{RegistrationRow, ReportPlace, WebhookState};
 use super::places::{ItemKeys, ReportKeys};
-use super::writes::{Repetition, WebhookPlace, WebhookRow, WorkOutcome};
+use super::writes::{NotedReport, Repetition, WebhookPlace, WebhookRow, WorkOutcome};
 use crate::model::{Message, Registration, Report};
 use crate::plan::{self, Arrival, Context, FoundReport, Reread, WebhookOutcome};
 use crate::providers::Item;
@@ -345,19 +345,19 @@ impl<'w> Fold<'w, '_> {
     }
 
     /// The report, with the text that the template of its echo becomes.
-    fn with_echo_text(&self, report: &'w Report) -> Cow<'w, Report> {
+    fn with_echo_text(&self, report: &'w Report) -> NotedReport<'w> {
         let echo = report.echo.as_ref();
         let Some(registration) = echo.and_then(|echo| echo.registration.as_ref()) else {
-            return Cow::Borrowed(report);
+            return NotedReport::Parsed(report);
         };
         let Cow::Owned(registration) = self.with_text(registration) else {
-            return Cow::Borrowed(report);
+            return NotedReport::Parsed(report);
         };
-        let mut report = report.clone();
+        let mut report = Box::new(report.clone());
         if let Some(echo) = &mut report.echo {
             echo.registration = Some(registration);
         }
-        Cow::Owned(report)
+        NotedReport::Made(report)
     }
 
     /// Takes in what an echo says beside the message. A call is preferred to an echo; of two echoes the

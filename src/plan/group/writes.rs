@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::keys::{EventKeys, MessageKeys, NamePair};
@@ -175,6 +176,26 @@ pub(crate) struct LinkWrite {
     pub(crate) last_ms: i64,
 }
 
+/// A report that is written. It stands behind a pointer: a report is large, and its row is moved from
+/// list to list.
+pub(crate) enum NotedReport<'w> {
+    /// As a webhook brought it.
+    Parsed(&'w Report),
+    /// Made here, or parsed and then changed.
+    Made(Box<Report>),
+}
+
+impl Deref for NotedReport<'_> {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        match self {
+            Self::Parsed(report) => report,
+            Self::Made(report) => report,
+        }
+    }
+}
+
 /// A new report.
 pub(crate) struct ReportRow<'w> {
     /// The place of its message.
@@ -186,7 +207,7 @@ pub(crate) struct ReportRow<'w> {
     /// When it arrived, ms since 1970 UTC.
     pub(crate) received_ms: i64,
     /// It.
-    pub(crate) report: Cow<'w, Report>,
+    pub(crate) report: NotedReport<'w>,
     /// What it changed.
     pub(crate) change: ReportEffect,
     /// Which subscribers are not notified, and why.

@@ -21,8 +21,9 @@ const QUEUE_LIMIT: usize = 8192;
 /// Bytes of bodies that may wait to be stored; above it the answer is 503.
 const QUEUE_BYTES_LIMIT: usize = 48 * 1024 * 1024;
 
-/// Where the answers to each piece of work go.
-pub(super) type CommitReply = oneshot::Sender<Result<Vec<WorkAnswer>, Error>>;
+/// Where the answers to each piece of work go. The work goes back with them: its many small pieces of
+/// memory are freed where they were made, and not by the writer.
+pub(super) type CommitReply = oneshot::Sender<Result<(Vec<WorkAnswer>, CommitWork), Error>>;
 
 /// What others see of the writer.
 #[derive(Debug, Default)]

@@ -369,9 +369,9 @@ impl Core {
                 continue;
             };
             self.leave_queue(&work);
-            let answers = answers.by_ref().take(work.answers());
+            let answers = answers.by_ref().take(work.answers()).collect();
             // The waiter may have gone; what is committed stays committed.
-            let _ = reply.send(Ok(answers.collect()));
+            let _ = reply.send(Ok((answers, work)));
         }
         self.lane_registry.hand_over(effects.applied.pending);
         if effects.is_missing
