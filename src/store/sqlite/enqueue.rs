@@ -44,10 +44,12 @@ pub(super) fn insert(
     new: &NewForward<'_>,
 ) -> rusqlite::Result<(i64, PendingForward)> {
     let uid = new_uid(new.now_ms);
+    // `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
+    // each page until such a statement has ended. Here a failure ends the whole transaction.
     let (place_ms, place_rank) = new.place;
     let forward_id = connection
         .prepare_cached(
-            "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
+            "INSERT OR FAIL INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
              place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms, alert_failures) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8, ?9)",
         )?

@@ -9,7 +9,8 @@ use crate::store::step::ExpireForwards;
 use crate::store::{Attempt, Error, Settled, Settlement};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
-/// Returns whether there still is such a forward: it may have been erased while in flight.
+/// Returns whether there still is such a forward: it may have been erased while in flight. `OR FAIL` is as
+/// in [`super::enqueue::insert`].
 pub(super) fn settle(
     connection: &Connection,
     settlement: &Settlement,
@@ -27,7 +28,7 @@ pub(super) fn settle(
     let settled = match settlement.settled {
         Settled::Delivered => connection
             .prepare_cached(
-                "UPDATE forward SET state = 'delivered', attempts = attempts + ?2, \
+                "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \
                  last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
                  WHERE forward_id = ?1 AND state = 'pending'",
             )?
@@ -48,7 +49,7 @@ pub(super) fn settle(
             ])?,
         Settled::GaveUp(reason) => connection
             .prepare_cached(
-                "UPDATE forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
+                "UPDATE OR FAIL forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
                  last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = ?5, \
                  last_error = coalesce(?6, last_error) WHERE forward_id = ?1 AND state = 'pending'",
             )?
