@@ -10,6 +10,11 @@ use serde_json::Number;
 #[must_use]
 pub fn digits(number: &str) -> String {
     let number = number.trim();
+    // As most are written, there is nothing to leave out.
+    let bare = number.strip_prefix('+').unwrap_or(number);
+    if bare.bytes().all(|byte| byte.is_ascii_digit()) && !bare.starts_with("00") {
+        return bare.to_owned();
+    }
     if number.chars().any(char::is_alphabetic) {
         return number.to_owned();
     }
