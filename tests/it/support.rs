@@ -15,6 +15,7 @@ pub(crate) mod receiver;
 pub(crate) mod service;
 pub(crate) mod shim;
 pub(crate) mod socket;
+mod stored;
 pub(crate) mod traffic;
 
 use std::path::{Path, PathBuf};
