@@ -305,7 +305,7 @@ impl Server {
         let http = web::serve(self.listener, threads, self.grace, shared)?;
         let handle = http.handle();
         let http = tokio::spawn(http);
-        tracing::info!(%address, store = %store.path().display(), durability = store.durability().as_str(), "serving");
+        tracing::info!(%address, store = store.location(), durability = store.health().durability.as_str(), "serving");
         let grace = until_stopped(shutdown, &store).await.map(|()| self.grace);
         let ended = stop_all(handle, http, grace, async move {
             stop.send_replace(true);

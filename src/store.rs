@@ -1,12 +1,12 @@
 //! The store's contract: whole transactions in the words of the product.
 //!
-//! One process owns a store ([`Error::Locked`] for a second one). One writer thread groups
-//! what waits into one transaction and one fsync. Until PostgreSQL is the second engine `Store` is
-//! SQLite's; then it is an enum of both. Of its types only `SqliteQuery`,
-//! `SqliteChange` and `SqliteStep` stand in a signature.
+//! One process owns a store ([`Error::Locked`] for a second one). What waits is grouped into one
+//! transaction and one fsync. [`Store`] leads each call to the engine that keeps the rows; so far that
+//! is SQLite. Of an engine's types only `SqliteQuery`, `SqliteChange` and `SqliteStep` stand in a
+//! signature: how it answers each question, makes each change and takes each step.
 //!
-//! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the product's words, with
-//! the type of its answer. It never holds the writer up.
+//! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the
+//! product's words, with the type of its answer. It never holds the writer up.
 //!
 //! What is atomic: [`Store::commit`] commits the raw webhook, its new reports, the new state
 //! of their messages, the payloads and every forward queued, or nothing. Only after the fsync
@@ -18,6 +18,8 @@ pub mod broadcast;
 pub mod change;
 mod clock_hold;
 mod commit;
+mod error;
+mod forwards;
 pub mod idempotency;
 mod keys;
 mod lane_inbox;
@@ -38,17 +40,15 @@ pub mod timeline;
 mod upkeep;
 pub mod watching;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use uuid::Uuid;
 
-use crate::model::{GaveUp, Outcome, Subscriber, SubscriberState};
+use crate::access::token::TokenRecord;
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::model::Subscriber;
+use sqlite::SqliteStore;
 
 pub use crate::plan::{
     Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread,
@@ -56,6 +56,11 @@ pub use crate::plan::{
 };
 pub use clock_hold::HeldClock;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
+pub use error::Error;
+pub use forwards::{
+    Attempt, Backlog, LaneContents, PendingForward, Refill, RetrySelection, Settled, Settlement,
+    StateChange,
+};
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};
 pub use lease::{Lease, LeaseEnd};
@@ -63,82 +68,14 @@ pub use loss::Loss;
 pub use opening::{Durability, KeySource, Options};
 pub use person::Person;
 pub use registration::TemplateRecord;
-pub use sqlite::Store;
 pub use sqlite::changes::ChangeRecord;
 pub use sqlite::found::{StoreFound, absolute};
 pub(crate) use sqlite::resolve;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{Outbound, SubscriberSecret};
-pub use upkeep::{Erased, Health, Prunable, PruneStep, Pruned, ReprocessSelection, StoredWebhook};
-
-/// Why the store could not do what was requested.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Another process owns the store.
-    #[error("{0} is in use by another tickrelay: stop it, or let the command go through it")]
-    Locked(PathBuf),
-    /// A newer tickrelay wrote it.
-    #[error("{path} has schema version {found}, this tickrelay knows {known}: use a newer one")]
-    TooNew {
-        /// The store's file.
-        path: PathBuf,
-        /// The version found.
-        found: i64,
-        /// The newest version this build knows.
-        known: i64,
-    },
-    /// There is no such thing.
-    #[error("no {0}")]
-    NotFound(String),
-    /// It would contradict what is there.
-    #[error("{0}")]
-    Conflict(String),
-    /// The ingest queue is full.
-    #[error("too many webhooks wait to be stored")]
-    QueueFull,
-    /// The disk is full, or its reserve is used up.
-    #[error("the disk is full, or its reserve of free space is used up")]
-    DiskFull,
-    /// A file of the open store was moved, removed or replaced, so nothing was begun.
-    #[error(
-        "a file of the store was moved, removed or replaced: nothing was done; try again when \
-         /readyz says 200"
-    )]
-    Displaced,
-    /// The same happened while it was done, or the store failed: it may be kept, and may be lost.
-    #[error(
-        "the store failed, or a file of it was moved, removed or replaced meanwhile: it may have \
-         been done; check before you try again"
-    )]
-    Unconfirmed,
-    /// The query took longer than a reader may.
-    #[error("the query took longer than {} s", .0.as_secs())]
-    Timeout(Duration),
-    /// The writer is gone: the process is ending.
-    #[error("the store is shutting down")]
-    Closed,
-    /// A key that seals secrets is missing; says which, and where keys are read.
-    #[error("{0}")]
-    KeyMissing(String),
-    /// The store cannot be read or written now, by any call; nothing was changed.
-    #[error("{attempted}: {source}")]
-    Unwritable {
-        /// What was attempted on what.
-        attempted: String,
-        /// The engine's error.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The engine's own error.
-    #[error("{attempted}: {source}")]
-    Backend {
-        /// What was attempted on what.
-        attempted: String,
-        /// The engine's error.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
+pub use upkeep::{
+    Erased, Health, HealthNote, Prunable, PruneStep, Pruned, ReprocessSelection, StoredWebhook,
+};
 
 /// A change that [`Store::change`] makes for an operator. The structs of [`change`] are all there are:
 /// the engine implements how it makes each.
@@ -161,141 +98,296 @@ pub trait Query: sqlite::reader::SqliteQuery + Send + 'static {
     type Answer: Send + 'static;
 }
 
-/// A forward that is queued: all a lane needs to send it.
-#[derive(Debug, Clone)]
-pub struct PendingForward {
-    /// Its key.
-    pub forward_id: i64,
-    /// The `webhook-id` that the subscriber sees on every attempt.
-    pub uid: Uuid,
-    /// The message it is about.
-    pub message_id: i64,
-    /// The payload, in the bytes it was rendered in.
-    pub payload: Arc<[u8]>,
-    /// Its place among the forwards of the message: provider time, then rank, then key.
-    pub place: (i64, u8, i64),
-    /// Attempts used up.
-    pub attempts: u32,
-    /// Since when it is pending, ms since 1970 UTC; a retry by hand starts over.
-    pub pending_since_ms: i64,
-    /// When it is to be sent, ms since 1970 UTC.
-    pub due_at_ms: i64,
-    /// When it was last tried, ms since 1970 UTC.
-    pub last_attempt_ms: Option<i64>,
-}
-
-/// What an attempt did to its forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// Delivered: nothing is pending any more.
-    Delivered,
-    /// To be tried again at this time, ms since 1970 UTC.
-    RetryAt(i64),
-    /// The same, and the attempt used up none: the subscriber may be down as a whole.
-    PutOff(i64),
-    /// Given up.
-    GaveUp(GaveUp),
-    /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
-    Untouched,
-}
-
-impl fmt::Display for Settled {
-    /// As the log has it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
-        let at = |ms| at(ms).to_rfc3339_opts(SecondsFormat::Millis, true);
-        match self {
-            Self::Delivered => f.write_str("delivered"),
-            Self::RetryAt(ms) => write!(f, "retry at {}", at(*ms)),
-            Self::PutOff(ms) => write!(f, "retry at {}, not counted", at(*ms)),
-            Self::GaveUp(reason) => write!(f, "gave up: {}", reason.explain()),
-            Self::Untouched => f.write_str("retry in its turn, not counted"),
-        }
-    }
-}
-
-/// The end of an attempt, to be written down with the next group.
-#[derive(Debug)]
-pub struct Settlement {
-    /// The forward.
-    pub forward_id: i64,
-    /// The attempt, unless the forward ended without one (it expired).
-    pub attempt: Option<Attempt>,
-    /// What becomes of the forward.
-    pub settled: Settled,
-}
-
-/// One HTTP try, as it is written down.
-#[derive(Debug)]
-pub struct Attempt {
-    /// 1 for the first; `None` for one that used up none.
-    pub number: Option<u32>,
-    /// When it began, ms since 1970 UTC.
-    pub started_at_ms: i64,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// What a lane holds in memory when it reads more.
-#[derive(Debug, Default)]
-pub struct LaneContents {
-    /// The keys of the forwards.
-    pub forward_ids: Vec<i64>,
-    /// Those of them that were never tried.
-    pub untried: usize,
-    /// Whether the newest that was never tried is wanted too, for a probe.
-    pub newest: bool,
-}
-
-impl LaneContents {
-    /// Those of them that wait for another attempt.
-    #[must_use]
-    pub fn retries(&self) -> usize {
-        self.forward_ids.len().saturating_sub(self.untried)
-    }
-}
-
-/// What a refill brings.
-#[derive(Debug)]
-pub struct Refill {
-    /// Pending forwards that were not in memory.
-    pub pending: Vec<PendingForward>,
-    /// Whether memory now holds all that is pending.
-    pub live: bool,
-    /// When to look again for forwards that were never tried, ms since 1970 UTC.
-    pub untried_at_ms: i64,
-    /// When to look again for those that wait for another attempt, ms since 1970 UTC.
-    pub retries_at_ms: i64,
-}
-
-/// The pending forwards of one subscriber.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    /// The subscriber's key.
-    pub subscriber_id: i64,
-    /// Forwards that are pending.
-    pub pending: u64,
-    /// Since when the oldest of them is pending, ms since 1970 UTC.
-    pub oldest_pending_since_ms: i64,
-}
-
 /// The subscribers as of the last commit; changes are published.
 pub type Subscribers = watch::Receiver<Arc<[Arc<Subscriber>]>>;
 
-/// A change of a subscriber's state that the relay itself decided.
-#[derive(Debug, Clone)]
-pub struct StateChange {
-    /// The new state.
-    pub state: SubscriberState,
-    /// Why.
-    pub reason: Option<String>,
+/// What the store tells a duty of, when [`Store::changed`] is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreChange {
+    /// There may be a broadcast that was not polled before.
+    Polls,
+    /// A replay was begun.
+    Replays,
 }
 
-/// Which forwards to queue again.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct RetrySelection {
-    /// These forwards.
-    pub forward_ids: Vec<i64>,
-    /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
-    pub new_id: bool,
+/// The open store. Cheap to clone; it is given up when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Store {
+    engine: Engine,
+}
+
+/// What keeps the store. A second engine is a second row here and in the `match` of each method.
+#[derive(Debug, Clone)]
+enum Engine {
+    Sqlite(SqliteStore),
+}
+
+impl Store {
+    /// Opens the store, making the file or migrating it (after a backup) where needed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process owns it, [`Error::TooNew`] when a newer
+    /// tickrelay wrote it, [`Error::Backend`] when the file cannot be opened or written.
+    pub fn open(options: &Options, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
+        let opened = SqliteStore::open(options, clock, metrics)?;
+        Ok(Self::of(Engine::Sqlite(opened)))
+    }
+
+    /// Opens the store of these options for reading, without its lock. What another process writes
+    /// meanwhile is read, but for subscribers and tokens, which are read here once. What changes
+    /// something is answered [`Error::Closed`].
+    ///
+    /// # Errors
+    /// As every read: none is there, or it is of another version.
+    pub fn read_only(options: &Options, clock: Clock) -> Result<Self, Error> {
+        let opened = SqliteStore::read_only(options, clock)?;
+        Ok(Self::of(Engine::Sqlite(opened)))
+    }
+
+    const fn of(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// The engine, for the tests of its own parts.
+    #[cfg(test)]
+    const fn sqlite(&self) -> &SqliteStore {
+        match &self.engine {
+            Engine::Sqlite(store) => store,
+        }
+    }
+
+    /// Takes it in, with all that follows from it, in one commit that others may share; returns
+    /// after the fsync.
+    ///
+    /// # Errors
+    /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once,
+    /// [`Error::NotFound`] when it is about a webhook that is gone, any other when the commit failed.
+    /// Nothing of it is stored then; after [`Error::Unconfirmed`] it may be, and its repeat changes
+    /// nothing.
+    pub async fn commit<C: Commit>(&self, commit: C) -> Result<C::Answer, Error> {
+        let answers = match &self.engine {
+            Engine::Sqlite(store) => store.commit(commit.into()).await?,
+        };
+        C::answer(answers)
+            .ok_or_else(|| Error::NotFound("webhook with this key any more".to_owned()))
+    }
+
+    /// Writes down the end of an attempt with the next group, 20 ms from now at most.
+    ///
+    /// Queues no fsync of its own: when the process dies first, the forward is sent again.
+    pub fn settle(&self, settlement: Settlement) {
+        match &self.engine {
+            Engine::Sqlite(store) => store.settle(settlement),
+        }
+    }
+
+    /// Opens a subscriber's lane; it begins spilled, so its first act is a refill.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.open_lane(subscriber_id).await,
+        }
+    }
+
+    /// Reads what is due of a subscriber's forwards and is not `held` in memory already,
+    /// and switches the lane to live when that is all there is.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Result<Refill, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.refill(subscriber_id, held).await,
+        }
+    }
+
+    /// Waits until this instance holds the role of that name, which one instance holds at a time. On
+    /// SQLite at once and for good: no other process can open the file.
+    pub fn role(&self, _name: &'static str) -> impl Future<Output = Lease> + Send + use<> {
+        match &self.engine {
+            Engine::Sqlite(_) => std::future::ready(Lease::for_good()),
+        }
+    }
+
+    /// Waits until this happened since the last call.
+    pub async fn changed(&self, what: StoreChange) {
+        match &self.engine {
+            Engine::Sqlite(store) => store.changed(what).await,
+        }
+    }
+
+    /// Makes a change in one transaction, with what `finish` says of it: the line of the audit and the
+    /// answer that is kept. When this fails, nothing was changed.
+    ///
+    /// # Errors
+    /// Those of the change; [`Error::DiskFull`], [`Error::Unwritable`], [`Error::KeyMissing`],
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn change<C: Change, T: Send + 'static>(
+        &self,
+        change: C,
+        finish: impl FnOnce(C::Answer) -> (T, ChangeRecord) + Send + 'static,
+    ) -> Result<T, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.change(change, finish).await,
+        }
+    }
+
+    /// Writes down that something is begun which is more than one transaction, or how it ended.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    pub async fn note(&self, entry: ChangeRecord) -> Result<(), Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.note(entry).await,
+        }
+    }
+
+    /// Takes a step for a duty, a lane or a key that is forgotten, in one transaction at most.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],
+    /// [`Error::Unconfirmed`], [`Error::Unwritable`], [`Error::Timeout`], [`Error::Backend`],
+    /// [`Error::Closed`].
+    pub async fn step<S: Step>(&self, step: S) -> Result<S::Answer, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => step.take(store).await,
+        }
+    }
+
+    /// Answers a question, on a thread that may wait, while the writer goes on. A list ends after
+    /// its time budget with how far it was searched.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no store yet, [`Error::TooNew`] or [`Error::Conflict`] when
+    /// another version wrote it or a service has it open by another name, [`Error::Displaced`] while
+    /// the open store is not in place, [`Error::Timeout`] when it took too long,
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.read(query).await,
+        }
+    }
+
+    /// Removes a person from every table, raw bodies included; a `dry_run` only counts.
+    ///
+    /// `on_progress` receives the keys looked at, and their total. What arrives meanwhile may
+    /// stay; what is in flight to a subscriber may still arrive there.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`], [`Error::Timeout`]; what was removed until
+    /// then stays removed, and erasing again goes on.
+    pub async fn erase(
+        &self,
+        person: &Person,
+        dry_run: bool,
+        on_progress: impl FnMut(u64, u64) + Send,
+    ) -> Result<Erased, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.erase(person, dry_run, on_progress).await,
+        }
+    }
+
+    /// Rewrites what the store keeps, without what deleted rows may have left in it. Webhooks
+    /// wait meanwhile, or are refused.
+    ///
+    /// # Errors
+    /// [`Error::Backend`], [`Error::Closed`].
+    pub async fn vacuum(&self) -> Result<(), Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.vacuum().await,
+        }
+    }
+
+    /// Seals everything again: with a new key where we keep the file, else with the first key of
+    /// the configuration.
+    ///
+    /// # Errors
+    /// [`Error::KeyMissing`] when a key is missing, [`Error::DiskFull`], [`Error::Unwritable`],
+    /// [`Error::Backend`], [`Error::Closed`]; all opens as before then. A damaged value is no error:
+    /// it is named in the answer.
+    pub async fn rotate_key(
+        &self,
+        entry: impl FnOnce(&Resealed) -> ChangeRecord + Send + 'static,
+    ) -> Result<Resealed, Error> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.rotate_key(entry).await,
+        }
+    }
+
+    /// The subscribers, removed ones aside, as of the last commit, and every later change.
+    #[must_use]
+    pub fn subscribers(&self) -> Subscribers {
+        match &self.engine {
+            Engine::Sqlite(store) => store.subscribers(),
+        }
+    }
+
+    /// Every token, the revoked and the expired ones too.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<TokenRecord> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.tokens(),
+        }
+    }
+
+    /// The token with this text, whether it still holds or not; every one is compared, each in
+    /// constant time.
+    #[must_use]
+    pub fn find_token(&self, text: &str) -> Option<TokenRecord> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.find_token(text),
+        }
+    }
+
+    /// Notes that a token was used, at most once a minute.
+    pub fn note_token_used(&self, token_id: i64) {
+        match &self.engine {
+            Engine::Sqlite(store) => store.note_token_used(token_id),
+        }
+    }
+
+    /// Where it is, for the log and its reader.
+    #[must_use]
+    pub fn location(&self) -> String {
+        match &self.engine {
+            Engine::Sqlite(store) => store.location(),
+        }
+    }
+
+    /// How the store feels, for a health check.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match &self.engine {
+            Engine::Sqlite(store) => store.health(),
+        }
+    }
+
+    /// The clock, while it is so far ahead of what it showed before that nothing may go by age:
+    /// what is pruned or expired does not come back with the right time.
+    #[must_use]
+    pub fn held_clock(&self) -> Option<HeldClock> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.held_clock(),
+        }
+    }
+
+    /// Commits what waits and gives the store up: clones that a thread of the HTTP server still holds
+    /// must not keep the next owner out.
+    ///
+    /// # Errors
+    /// When not all that was acknowledged is left in the store, or the store failed before.
+    pub async fn close(&self) -> Result<(), Loss> {
+        match &self.engine {
+            Engine::Sqlite(store) => store.close().await,
+        }
+    }
+
+    /// Waits until the store can serve no longer. From then on it acknowledges nothing: its owner
+    /// closes it and opens it again, best in another process.
+    pub async fn lost(&self) -> Loss {
+        match &self.engine {
+            Engine::Sqlite(store) => store.lost().await,
+        }
+    }
 }

@@ -36,7 +36,7 @@ use crate::providers::{AnswerFacts, Pull, decode};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::query::{OpenPollQuery, UnreportedQuery};
 use crate::store::step::{CountPoll, SettlePoll};
-use crate::store::{Error, Lease, Store};
+use crate::store::{Error, Lease, Store, StoreChange};
 use schedule::{PollInterval, PollOutcome, Trouble};
 use trouble::{Failed, UNREADABLE, log};
 
@@ -81,7 +81,7 @@ impl Duty for Polling {
     async fn woken(&mut self) {
         let tasks = &mut self.in_flight.tasks;
         tokio::select! {
-            () = self.polled.store.polls_opened() => {}
+            () = self.polled.store.changed(StoreChange::Polls) => {}
             ended = tasks.join_next_with_id(), if !tasks.is_empty() => self.in_flight.end(ended),
         }
     }

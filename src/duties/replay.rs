@@ -14,7 +14,7 @@ use super::{Duty, Next};
 use crate::store::query::RunningReplayQuery;
 use crate::store::replay::{ReplayStep, RunningReplay};
 use crate::store::step::AdvanceReplay;
-use crate::store::{Error, Lease, Store};
+use crate::store::{Error, Lease, Store, StoreChange};
 
 /// Between two rounds, so that webhooks come first.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -60,7 +60,7 @@ impl Duty for Replaying {
     }
 
     async fn woken(&mut self) {
-        self.store.replay_begun().await;
+        self.store.changed(StoreChange::Replays).await;
     }
 }
 

@@ -312,7 +312,7 @@ impl Watching {
     fn disk(&self) -> [Seen; 2] {
         let reserve = self.watch.disk_reserve_bytes;
         let health = self.watch.store.health();
-        let disk = match self.watch.store.free_bytes() {
+        let disk = match health.free_bytes {
             // Twice the reserve is the last moment to do something about it in peace.
             Some(free) if free < reserve.saturating_mul(2) || !health.disk_ok => holds(
                 format!(

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::alert::Alert;
+use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
 use super::notice::Notice;
 use crate::model::{AccountEvent, Status, Subscriber, SubscriberKind};
@@ -98,6 +99,27 @@ pub(crate) enum NoticeAbout {
     Erased,
     /// A subject of account events, by the key of its first one.
     Subject(i64),
+    /// A condition of the service, by its key: its events go out in order.
+    Condition(i64),
+}
+
+/// The event of a condition that began or ended, for each subscriber that is sent the service's events.
+pub(crate) fn condition(
+    (event, at_ms): (&Event<'_>, i64),
+    condition_id: i64,
+    subscribers: &[Arc<Subscriber>],
+    now_ms: i64,
+) -> Option<DueNotice> {
+    let wants = |subscriber: &&Arc<Subscriber>| subscriber.kind == SubscriberKind::Events;
+    let receivers = subscribers.iter().filter(wants);
+    let subscribers: Vec<i64> = receivers.map(|subscriber| subscriber.id).collect();
+    (!subscribers.is_empty()).then(|| DueNotice {
+        subscribers,
+        about: NoticeAbout::Condition(condition_id),
+        body: event.render(at_ms).into(),
+        order: (now_ms, 0),
+        alert_failures: None,
+    })
 }
 
 /// Sends to each chat what was gathered for it and begins its next window; forgets the window where

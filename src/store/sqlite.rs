@@ -33,6 +33,7 @@ mod group;
 #[cfg(test)]
 mod grouped;
 mod handle;
+mod health_notes;
 mod idempotency;
 mod import;
 mod keys;
@@ -98,14 +99,16 @@ use tokio::sync::{Notify, oneshot};
 use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
 use super::{
-    Commit, Durability, Error, Health, LaneContents, LaneInbox, Lease, Loss, Options, Query,
-    Refill, Settlement, Step, Subscribers,
+    CommitWork, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Query, Refill,
+    Settlement, Step, StoreChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::plan::WorkAnswer;
 use files::{Files, OwnedFile};
 use former::FormerLock;
 use handle::Writer;
+use health_notes::HealthLimits;
 use keys::RowKeys;
 use reader::Reader;
 use writer::{Core, WriterJob};
@@ -113,15 +116,16 @@ use writer::{Core, WriterJob};
 /// How long a commit waits for a foreign writer; none is foreseen, but it must not fail at once.
 const BUSY_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The open store. Cheap to clone; the writer ends when the last clone is dropped.
+/// The open file, and the handle to its writer. The writer ends when the last clone is dropped.
 #[derive(Clone)]
-pub struct Store {
+pub struct SqliteStore {
     writer: Arc<Writer>,
     reader: Reader,
     tokens: Arc<tokens::Tokens>,
     /// Notified when a replay was begun.
     replays: Arc<Notify>,
     durability: Durability,
+    limits: HealthLimits,
     clock: Clock,
     /// Woken when there may be something to ask for.
     polls: Arc<Notify>,
@@ -136,10 +140,10 @@ pub trait SqliteStep: Sized {
     /// Takes it.
     ///
     /// # Errors
-    /// As [`Store::step`].
+    /// As [`Store::step`](super::Store::step).
     fn take(
         self,
-        store: &Store,
+        store: &SqliteStore,
     ) -> impl Future<Output = Result<<Self as Step>::Answer, Error>> + Send
     where
         Self: Step;
@@ -157,7 +161,7 @@ fn refuse_what_is_no_file(path: &Path) -> Result<(), Error> {
     }
 }
 
-impl std::fmt::Debug for Store {
+impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store")
             .field("path", &self.reader.path)
@@ -165,13 +169,12 @@ impl std::fmt::Debug for Store {
     }
 }
 
-impl Store {
-    /// Opens the store, making the file or migrating it (after a backup) where needed.
-    ///
-    /// # Errors
-    /// [`Error::Locked`] when another process owns it, [`Error::TooNew`] when a newer
-    /// tickrelay wrote it, [`Error::Backend`] when the file cannot be opened or written.
-    pub fn open(options: &Options, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
+impl SqliteStore {
+    pub(super) fn open(
+        options: &Options,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Error> {
         // What stands beside the store must be the same by whatever link it is opened.
         let options = &Options {
             path: resolve(&options.path),
@@ -224,112 +227,72 @@ impl Store {
             writer: Arc::new(Writer::start(core)?),
             tokens,
             durability: options.durability,
+            limits: HealthLimits::of(options),
             clock,
             file: Some(file),
             former,
         })
     }
 
-    /// The SQLite file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.reader.path
+    pub(super) fn location(&self) -> String {
+        self.reader.path.display().to_string()
     }
 
-    /// What a commit waits for.
-    #[must_use]
-    pub const fn durability(&self) -> Durability {
-        self.durability
-    }
-
-    /// Takes it in, with all that follows from it, in one commit that others may share; returns
-    /// after the fsync.
-    ///
-    /// # Errors
-    /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once,
-    /// [`Error::NotFound`] when it is about a webhook that is gone, any other when the commit failed.
-    /// Nothing of it is stored then; after [`Error::Unconfirmed`] it may be, and its repeat changes
-    /// nothing.
-    pub async fn commit<C: Commit>(&self, commit: C) -> Result<C::Answer, Error> {
+    pub(super) async fn commit(&self, work: CommitWork) -> Result<Vec<WorkAnswer>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.writer.commit(commit.into(), reply)?;
+        self.writer.commit(work, reply)?;
         match answer.await {
-            Ok(Ok((answers, _work))) => C::answer(answers)
-                .ok_or_else(|| Error::NotFound("webhook with this key any more".to_owned())),
-            Ok(Err(error)) => Err(error),
+            Ok(answered) => answered.map(|(answers, _work)| answers),
             Err(_) => Err(self.writer.unanswered().await),
         }
     }
 
-    /// Writes down the end of an attempt with the next group, 20 ms from now at most.
-    ///
-    /// Queues no fsync of its own: when the process dies first, the forward is sent again.
-    pub fn settle(&self, settlement: Settlement) {
+    pub(super) fn settle(&self, settlement: Settlement) {
         self.writer.send(WriterJob::Settle(settlement));
     }
 
-    /// Opens a subscriber's lane; it begins spilled, so its first act is a refill.
-    ///
-    /// # Errors
-    /// [`Error::Closed`].
-    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+    pub(super) async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
         self.run(move |core| Ok(core.lane_registry.open(subscriber_id)))
             .await
     }
 
-    /// Reads what is due of a subscriber's forwards and is not `held` in memory already,
-    /// and switches the lane to live when that is all there is.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Result<Refill, Error> {
+    pub(super) async fn refill(
+        &self,
+        subscriber_id: i64,
+        held: LaneContents,
+    ) -> Result<Refill, Error> {
         self.run(move |core| core.refill(subscriber_id, held)).await
     }
 
-    /// Waits until this instance holds the role of that name, which one instance holds at a time. Here at
-    /// once and for good: no other process can open the file.
-    pub fn role(&self, _name: &'static str) -> impl Future<Output = Lease> + Send + use<> {
-        std::future::ready(Lease::for_good())
+    /// Remembers one change that happened while no caller waited.
+    pub(super) async fn changed(&self, what: StoreChange) {
+        match what {
+            StoreChange::Polls => self.polls.notified().await,
+            StoreChange::Replays => self.replays.notified().await,
+        }
     }
 
-    /// Takes a step for a duty, a lane or a key that is forgotten, in one transaction at most.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],
-    /// [`Error::Unconfirmed`], [`Error::Unwritable`], [`Error::Timeout`], [`Error::Backend`],
-    /// [`Error::Closed`].
-    pub async fn step<S: Step>(&self, step: S) -> Result<S::Answer, Error> {
-        step.take(self).await
-    }
-
-    /// The subscribers, removed ones aside, as of the last commit, and every later change.
-    #[must_use]
-    pub fn subscribers(&self) -> Subscribers {
+    pub(super) fn subscribers(&self) -> Subscribers {
         self.writer.subscribers()
     }
 
-    /// The writer as a health check sees it.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.writer.health(self.clock.now_ms())
+    pub(super) fn health(&self) -> Health {
+        let health = Health {
+            durability: self.durability,
+            free_bytes: disk::free_bytes(&self.reader.path),
+            ..self.writer.health(self.clock.now_ms())
+        };
+        Health {
+            notes: health_notes::of(&health, &self.limits, self.held_clock()),
+            ..health
+        }
     }
 
-    /// The clock, while it is so far ahead of what it showed before that nothing may go by age:
-    /// what is pruned or expired does not come back with the right time.
-    #[must_use]
-    pub fn held_clock(&self) -> Option<HeldClock> {
+    pub(super) fn held_clock(&self) -> Option<HeldClock> {
         self.reader.clock_hold.held()
     }
 
-    /// Answers a question, on a thread that may wait, while the writer goes on. A list ends after
-    /// its time budget with how far it was searched.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when there is no store yet, [`Error::TooNew`] or [`Error::Conflict`] when
-    /// another version wrote it or a service has it open by another name, [`Error::Displaced`] while
-    /// the open store is not in place, [`Error::Timeout`] when it took too long,
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Error> {
+    pub(super) async fn read<Q: Query>(&self, query: Q) -> Result<Q::Answer, Error> {
         if let Some(answer) = query.in_memory(&self.reader) {
             return Ok(answer);
         }
@@ -337,12 +300,8 @@ impl Store {
         on_a_thread(move || query.answer(&reader)).await
     }
 
-    /// Commits what waits, moves the WAL into the file, ends the writer and gives the store up:
-    /// clones that a thread of the HTTP server still holds must not keep the next owner out.
-    ///
-    /// # Errors
-    /// When not all that was acknowledged is left in the store's files, or the store failed before.
-    pub async fn close(&self) -> Result<(), Loss> {
+    /// Commits what waits, moves the WAL into the file, ends the writer and gives the file up.
+    pub(super) async fn close(&self) -> Result<(), Loss> {
         let closed = self.writer.close().await;
         if let Some(file) = &self.file {
             file.release();
@@ -353,9 +312,7 @@ impl Store {
         closed
     }
 
-    /// Waits until the store can serve no longer. From then on it acknowledges nothing: its owner
-    /// closes it and opens it again, best in another process.
-    pub async fn lost(&self) -> Loss {
+    pub(super) async fn lost(&self) -> Loss {
         self.writer.lost().await
     }
 

@@ -1,6 +1,26 @@
 //! What a subscriber is sent to with: its URL, its secrets, its headers.
 
-use crate::model::{Headers, SecretText, SigningSecret};
+use std::sync::Arc;
+
+use super::{Error, Store};
+use crate::model::{Headers, SecretText, SigningSecret, Subscriber, quoted};
+
+impl Store {
+    /// The subscriber of that name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn subscriber(&self, name: &str) -> Result<Arc<Subscriber>, Error> {
+        let subscribers = Arc::clone(&self.subscribers().borrow());
+        subscribers
+            .iter()
+            .find(|subscriber| subscriber.name == name)
+            .cloned()
+            .ok_or_else(|| {
+                Error::NotFound(format!("subscriber is named {name}", name = quoted(name)))
+            })
+    }
+}
 
 /// All that a subscriber is sent to with.
 #[derive(Debug, Clone)]

@@ -3,11 +3,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Durability;
 use crate::model::MessageType;
 
-/// The writer as a health check sees it.
-#[derive(Debug, Clone, Copy)]
+/// Something about the store that its operator should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealthNote {
+    /// A stable word for it, as in `disk-low`.
+    pub code: &'static str,
+    /// What it means and what helps, in the engine's own terms.
+    pub text: String,
+}
+
+/// How the store feels, as a health check sees it.
+#[derive(Debug, Clone, Default)]
 pub struct Health {
+    /// What its operator should know; nothing when all is well.
+    pub notes: Vec<HealthNote>,
+    /// What a commit waits for.
+    pub durability: Durability,
+    /// Bytes of the disk that are free for the store; `None` when unknown.
+    pub free_bytes: Option<u64>,
     /// For how long the writer has been busy with one group, ms; 0 when idle.
     pub busy_ms: i64,
     /// Webhooks that wait to be stored.

@@ -9,8 +9,8 @@ use super::Web;
 use super::api::time::Time;
 use crate::metrics::SubscriberLabel;
 use crate::model::Word as _;
-use crate::store::Backlog;
 use crate::store::query::{BacklogQuery, MissingKeyQuery, ReadableQuery};
+use crate::store::{Backlog, HealthNote};
 
 /// A writer busy for longer than this with one group is stalled, in ms.
 const STALLED_MS: i64 = 30_000;
@@ -40,6 +40,8 @@ struct Readiness {
     missing_keys: Vec<String>,
     /// While the clock is so far ahead that nothing is pruned or expired; else null.
     clock_held: Option<ClockHeld>,
+    /// What an operator should know of the store, in words; empty when all is well.
+    notes: Vec<HealthNote>,
 }
 
 /// A clock that jumped ahead, at this start or while the service ran.
@@ -68,7 +70,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
     let writable = health.commit_ok && health.disk_ok && health.in_place;
     let readiness = Readiness {
         ready: readable && writable && health.busy_ms < STALLED_MS,
-        durability: shared.store.durability().as_str(),
+        durability: health.durability.as_str(),
         store_writable: readable && writable,
         store_in_place: health.in_place,
         writer_busy_ms: health.busy_ms,
@@ -83,6 +85,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
             clock: Time(held.now_ms),
             ends_in_s: held.left.as_secs(),
         }),
+        notes: health.notes,
     };
     let status = if readiness.ready {
         StatusCode::OK

@@ -16,7 +16,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::keys::RowKeys;
 use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
-use super::{Store, audit, backend, disk, idempotency, subscribers};
+use super::{SqliteStore, audit, backend, disk, idempotency, subscribers};
 use crate::model::Subscriber;
 use crate::store::audit::AuditEntry;
 use crate::store::change::NoChange;
@@ -47,7 +47,7 @@ pub trait SqliteChange: Sized {
     /// Makes it, within the transaction.
     ///
     /// # Errors
-    /// As [`Store::change`].
+    /// As [`Store::change`](crate::store::Store::change).
     fn make(self, changing: &mut Changing<'_>) -> Result<<Self as Change>::Answer, Error>
     where
         Self: Change;
@@ -121,14 +121,8 @@ impl After {
     }
 }
 
-impl Store {
-    /// Makes a change in one transaction, with what `finish` says of it: the line of the audit and the
-    /// answer that is kept. When this fails, nothing was changed.
-    ///
-    /// # Errors
-    /// Those of the change; [`Error::DiskFull`], [`Error::Unwritable`], [`Error::KeyMissing`],
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn change<C: Change, T: Send + 'static>(
+impl SqliteStore {
+    pub(in crate::store) async fn change<C: Change, T: Send + 'static>(
         &self,
         change: C,
         finish: impl FnOnce(C::Answer) -> (T, ChangeRecord) + Send + 'static,
@@ -138,11 +132,7 @@ impl Store {
             .await
     }
 
-    /// Writes down that something is begun which is more than one transaction, or how it ended.
-    ///
-    /// # Errors
-    /// As [`Store::change`].
-    pub async fn note(&self, entry: ChangeRecord) -> Result<(), Error> {
+    pub(in crate::store) async fn note(&self, entry: ChangeRecord) -> Result<(), Error> {
         if entry.audit.is_none() && entry.kept.is_none() {
             return self.writer.refuse_early();
         }

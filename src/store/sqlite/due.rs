@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::enqueue::{self, NewForward, lane_key};
 use super::writer::Core;
-use super::{SqliteStep, Store, account_events, backend};
+use super::{SqliteStep, SqliteStore, account_events, backend};
 use crate::model::{AccountEvent, ProviderTime, Subscriber};
 use crate::plan::due::{
     self, DueAlert, DueNotice, DueOutage, DueWrites, GatheredErrors, LatestFailure, NoticeAbout,
@@ -40,7 +40,7 @@ const GATHERED: &str = "SELECT max(account_event_id), count(*) FROM account_even
      WHERE account_event_id > ?1 AND source_id = ?2 AND event = ?3 AND about = 'channel'";
 
 impl SqliteStep for SendAlerts {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let decide = |connection: &Connection, subscribers: &[Arc<Subscriber>], now_ms| {
             Ok(due::alerts(
                 alerts(connection, now_ms)?,
@@ -54,7 +54,7 @@ impl SqliteStep for SendAlerts {
 }
 
 impl SqliteStep for SendOutages {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let decide = |connection: &Connection, subscribers: &[Arc<Subscriber>], now_ms| {
             Ok(due::outages(
                 outages(connection, now_ms)?,
@@ -245,7 +245,7 @@ fn apply(
 }
 
 /// Writes a payload and its forwards.
-fn enqueue(
+pub(super) fn enqueue(
     connection: &Connection,
     notice: &DueNotice,
     now_ms: i64,
@@ -255,6 +255,8 @@ fn enqueue(
         NoticeAbout::Message(message_id, report_id) => (message_id, report_id),
         NoticeAbout::Erased => (0, 0),
         NoticeAbout::Subject(first_id) => (lane_key(first_id), 0),
+        // Below zero there is no message.
+        NoticeAbout::Condition(condition_id) => (-condition_id, 0),
     };
     let payload_id = enqueue::insert_payload(connection, report_id, &notice.body)?;
     for subscriber_id in &notice.subscribers {

@@ -20,7 +20,7 @@ use super::deletion::{delete_forwards, delete_message, delete_report};
 use super::mentions::Mentions;
 use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
-use super::{Store, account_events, backend, same_person};
+use super::{SqliteStore, account_events, backend, same_person};
 use crate::providers;
 use crate::store::{Erased, Error, Person};
 
@@ -138,16 +138,8 @@ impl PersonFound {
     }
 }
 
-impl Store {
-    /// Removes a person from every table, raw bodies included; `dry_run` only counts.
-    ///
-    /// `on_progress` receives the keys looked at, and their total. What arrives meanwhile may
-    /// stay; what is in flight to a subscriber may still arrive there.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`], [`Error::Timeout`]; what was removed until
-    /// then stays removed, and erasing again goes on.
-    pub async fn erase(
+impl SqliteStore {
+    pub(in crate::store) async fn erase(
         &self,
         person: &Person,
         dry_run: bool,
@@ -191,12 +183,7 @@ impl Store {
         Ok(erased)
     }
 
-    /// Rewrites the whole file, without what deleted rows may have left in it. Webhooks
-    /// wait meanwhile, or are refused.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn vacuum(&self) -> Result<(), Error> {
+    pub(in crate::store) async fn vacuum(&self) -> Result<(), Error> {
         self.run(|core| {
             // The copy may not fit into memory, where other temporary tables live.
             core.connection

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::ranges::{self, Timed};
 use super::writer::Core;
-use super::{SqliteStep, Store, backend};
+use super::{SqliteStep, SqliteStore, backend};
 use crate::store::step::ExpireForwards;
 use crate::store::{Attempt, Error, Settled, Settlement};
 
@@ -118,7 +118,7 @@ pub(super) fn give_up(
 }
 
 impl SqliteStep for ExpireForwards {
-    async fn take(self, store: &Store) -> Result<usize, Error> {
+    async fn take(self, store: &SqliteStore) -> Result<usize, Error> {
         store
             .run(move |core| core.expire(self.pending_before_ms))
             .await

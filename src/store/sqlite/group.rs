@@ -78,8 +78,8 @@ mod tests {
     use super::super::pieces::any_arrival;
     use super::*;
     use crate::clock::Clock;
+    use crate::store::Store;
     use crate::store::commit::{CommitWork, ReparsedWebhooks};
-    use crate::store::sqlite::Store;
     use crate::store::{Arrival, Error, Options};
 
     fn arrival() -> Arrival {

@@ -150,6 +150,7 @@ impl Writer {
             commit_ok: !self.shared.commit_failed.load(Ordering::Relaxed)
                 && self.shared.loss.get().is_none(),
             wal_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
+            ..Health::default()
         }
     }
 

@@ -7,7 +7,7 @@ use super::changes::Changing;
 use super::reader::{Reader, SqliteQuery};
 use super::secrets::{Sealed, unopened, with_keys};
 use super::writer::Core;
-use super::{SqliteStep, Store, backend};
+use super::{SqliteStep, SqliteStore, backend};
 use crate::store::Error;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Remembered, Ticket};
 use crate::store::query::RememberedQuery;
@@ -59,7 +59,7 @@ impl SqliteQuery for RememberedQuery {
 }
 
 impl SqliteStep for ForgetTicket {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let Self { ticket } = self;
         let forget = move |core: &mut Core| {
             core.change("forget a key", |connection, _| {
@@ -138,7 +138,7 @@ pub(super) struct Concerned {
     pub(super) unopened: u64,
 }
 
-impl Store {
+impl SqliteStore {
     /// Drops the kept answers that mention the person, and those that no key opens; or counts them.
     ///
     /// # Errors

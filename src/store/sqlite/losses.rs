@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::Store;
 use super::changes::Changing;
 use crate::access::Role;
 use crate::access::token::NewToken;
 use crate::clock::Clock;
 use crate::store::change::InsertToken;
-use crate::store::{ChangeRecord, Error, Loss, Options};
+use crate::store::{ChangeRecord, Error, Loss, Options, Store};
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -22,9 +21,11 @@ fn open() -> (TempDir, Store) {
 /// Nothing is begun any more, and the end says why.
 async fn check_lost(store: &Store, loss: Loss) {
     assert_eq!(store.lost().await, loss);
-    let refused = store.writer.refuse_early();
+    let refused = store.sqlite().writer.refuse_early();
     assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
-    let begun = store.run(|_| -> Result<(), Error> { panic!("it was begun") });
+    let begun = store
+        .sqlite()
+        .run(|_| -> Result<(), Error> { panic!("it was begun") });
     let begun = begun.await;
     assert!(
         matches!(begun, Err(Error::Closed | Error::Unconfirmed)),
@@ -38,14 +39,14 @@ async fn check_lost(store: &Store, loss: Loss) {
 async fn what_was_under_way_at_a_loss_is_not_acknowledged_and_nothing_is_begun_after_it() {
     let (_folder, store) = open();
     // The control: without a loss it is.
-    store.run(|_| Ok(())).await.unwrap();
+    store.sqlite().run(|_| Ok(())).await.unwrap();
     assert!(store.health().commit_ok);
     let report = |core: &mut super::writer::Core| {
         core.shared.loss.report(Loss::Unsynced);
         core.shared.loss.report(Loss::Cut);
         Ok(())
     };
-    let answer = store.run(report).await;
+    let answer = store.sqlite().run(report).await;
     assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
     check_lost(&store, Loss::Unsynced).await;
 }
@@ -53,7 +54,9 @@ async fn what_was_under_way_at_a_loss_is_not_acknowledged_and_nothing_is_begun_a
 #[tokio::test]
 async fn a_writer_that_panics_leaves_its_asker_in_doubt_and_the_process_alone() {
     let (_folder, store) = open();
-    let answer = store.run(|_| -> Result<(), Error> { panic!("a bug") });
+    let answer = store
+        .sqlite()
+        .run(|_| -> Result<(), Error> { panic!("a bug") });
     let answer = answer.await;
     assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
     check_lost(&store, Loss::Panicked).await;
@@ -79,7 +82,9 @@ async fn tokens_that_cannot_be_read_after_a_change_admit_no_client() {
         changing.after.tokens();
         Ok(())
     };
-    let changed = store.run(move |core| core.conduct(change, |()| ((), ChangeRecord::default())));
+    let changed = store
+        .sqlite()
+        .run(move |core| core.conduct(change, |()| ((), ChangeRecord::default())));
     let changed = changed.await;
     assert!(matches!(changed, Err(Error::Unconfirmed)), "{changed:?}");
     assert!(store.find_token(&text).is_none());

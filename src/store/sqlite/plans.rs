@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::clause::Select;
 use super::forward_reads::{self, Of};
 use super::{
-    Store, account_events, audit, broadcasts, errors, explanations, polls, replays, search,
-    templates, webhooks,
+    account_events, audit, broadcasts, errors, explanations, polls, replays, search, templates,
+    webhooks,
 };
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, Status};
@@ -19,7 +19,7 @@ use crate::store::query::{
     AccountEventQuery, AttemptOutcome, AttemptQuery, ForwardQuery, MessageQuery, Scope,
     WebhookQuery, Window,
 };
-use crate::store::{Durability, Options, WebhookOutcome};
+use crate::store::{Durability, Options, Store, WebhookOutcome};
 
 /// Of an ordered read by key, the parts of which are searched one after the other.
 const BY_KEY: &str = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
@@ -83,7 +83,7 @@ type Cases<Query> = Vec<(&'static str, fn(&mut Query))>;
 
 fn check_messages(cases: Cases<MessageQuery>, expected: &str, sorts: bool) {
     let (_folder, store) = open();
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = MessageQuery::default();
@@ -98,7 +98,7 @@ fn check_messages(cases: Cases<MessageQuery>, expected: &str, sorts: bool) {
 
 fn check_forwards(cases: Cases<ForwardQuery>, way: Of, (expected, sorts): (&str, bool)) {
     let (_folder, store) = open();
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = ForwardQuery::default();
@@ -225,7 +225,7 @@ fn a_list_of_attempts_is_read_by_key() {
         }),
     ];
     let (_folder, store) = open();
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = AttemptQuery::default();
@@ -248,7 +248,7 @@ fn a_list_of_webhooks_is_read_by_key_and_the_unparsed_by_their_index() {
         ..WebhookQuery::default()
     };
     let (everybody, duplicate) = (Scope::default(), Some(WebhookOutcome::Duplicate));
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         let all = webhooks::select(connection, &asking(None, None, everybody.clone()))?;
         check(connection, "all", &all, BY_KEY, false);
@@ -276,7 +276,7 @@ fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
         first_report_at_ms: 1,
         last_report_at_ms: 1,
     };
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         let by_index = "USING INDEX message_broadcast (broadcast=? AND source_id=? AND rowid>? \
              AND rowid<?)";
@@ -310,7 +310,7 @@ fn a_list_of_account_events_is_read_by_key_and_what_explains_a_failure_by_its_ti
         }),
     ];
     let (_folder, store) = open();
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         for (what, change) in cases {
             let mut query = AccountEventQuery::default();
@@ -331,7 +331,7 @@ fn a_list_of_account_events_is_read_by_key_and_what_explains_a_failure_by_its_ti
 #[test]
 fn every_other_list_is_read_by_key() {
     let (_folder, store) = open();
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         for (what, select) in [
             ("audit", audit::select()),
@@ -353,7 +353,7 @@ fn every_other_list_is_read_by_key() {
 #[test]
 fn a_condition_that_may_be_left_out_keeps_sqlite_from_the_index() {
     let (_folder, store) = open();
-    let reader = &store.reader;
+    let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
         let sql = "SELECT * FROM message WHERE (?1 IS NULL OR provider_message_id = ?1) \
                    ORDER BY message_id DESC";

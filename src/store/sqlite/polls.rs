@@ -11,7 +11,7 @@ use super::listing::ListedTable;
 use super::reader::{Reader, SqliteQuery};
 use super::sources::Sources;
 use super::writer::Core;
-use super::{SqliteStep, Store, backend, poll_state, ranges};
+use super::{SqliteStep, SqliteStore, backend, poll_state, ranges};
 use crate::plan::group::PollOpening;
 use crate::providers::Provider;
 use crate::store::Error;
@@ -58,15 +58,8 @@ impl Changing<'_> {
     }
 }
 
-impl Store {
-    /// Waits until there may be a broadcast that was not polled before.
-    pub async fn polls_opened(&self) {
-        self.polls.notified().await;
-    }
-}
-
 impl SqliteStep for SettlePoll {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let settle = move |core: &mut Core| {
             core.change("settle a poll", |connection, now_ms| {
                 settle(connection, &self.poll, self.was_due_ms, now_ms)
@@ -78,7 +71,7 @@ impl SqliteStep for SettlePoll {
 }
 
 impl SqliteStep for CountPoll {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let Self { poll_id, counts } = self;
         let count = move |core: &mut Core| {
             core.change("count a poll", |connection, _| {

@@ -7,18 +7,14 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::handle::Writer;
+use super::health_notes::HealthLimits;
 use super::reader::Reader;
-use super::{Store, subscribers, tokens};
+use super::{SqliteStore, subscribers, tokens};
 use crate::clock::Clock;
 use crate::store::{Error, Options};
 
-impl Store {
-    /// Opens the store of these options for reading. What another process writes meanwhile is read,
-    /// but for subscribers and tokens, which are read here once.
-    ///
-    /// # Errors
-    /// As every read: none is there, or it is of another version.
-    pub fn read_only(options: &Options, clock: Clock) -> Result<Self, Error> {
+impl SqliteStore {
+    pub(in crate::store) fn read_only(options: &Options, clock: Clock) -> Result<Self, Error> {
         let Options {
             path,
             list_budget,
@@ -34,6 +30,7 @@ impl Store {
             tokens: Arc::new(tokens::Tokens::of(tokens)),
             replays: Arc::new(Notify::new()),
             durability: options.durability,
+            limits: HealthLimits::of(options),
             clock,
             polls: Arc::new(Notify::new()),
             file: None,

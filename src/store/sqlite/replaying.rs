@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use super::replays::end;
 use super::requeue::Requeue;
 use super::writer::Core;
-use super::{SqliteStep, Store, backend};
+use super::{SqliteStep, SqliteStore, backend};
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
 use crate::store::step::AdvanceReplay;
@@ -41,7 +41,7 @@ const WANTED: &str = "forward.subscriber_id = replay.subscriber_id AND forward.s
      AND EXISTS (SELECT 1 FROM payload WHERE payload.payload_id = forward.payload_id)";
 
 impl SqliteStep for AdvanceReplay {
-    async fn take(self, store: &Store) -> Result<ReplayStep, Error> {
+    async fn take(self, store: &SqliteStore) -> Result<ReplayStep, Error> {
         let Self { replay } = self;
         let found = store
             .look("look for what to replay", move |connection| {

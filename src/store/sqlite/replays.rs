@@ -9,7 +9,7 @@ use super::changes::Changing;
 use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::reader::{Reader, SqliteQuery};
-use super::{Store, backend, enqueue, ranges};
+use super::{backend, enqueue, ranges};
 use crate::model::Word as _;
 use crate::store::Error;
 use crate::store::query::{Listing, ReplayDetailQuery, ReplayQuery, RunningReplayQuery};
@@ -48,13 +48,6 @@ impl Changing<'_> {
         cancel()
             .map_err(|error| backend("cannot cancel the replay".to_owned(), error))?
             .ok_or_else(|| Error::NotFound(format!("replay has the key {replay_id}")))
-    }
-}
-
-impl Store {
-    /// Waits until a replay was begun since the last call.
-    pub async fn replay_begun(&self) {
-        self.replays.notified().await;
     }
 }
 

@@ -11,22 +11,15 @@ use rusqlite::{Connection, Row, params};
 use super::changes::{ChangeRecord, Changing};
 use super::secrets::{Sealed, unopened};
 use super::writer::Core;
-use super::{Store, backend, set_durability};
+use super::{SqliteStore, backend, set_durability};
 use crate::store::seal::{KeyId, KeyRing, SealError, SealedCell};
 use crate::store::{Durability, Error, Resealed, SealedPlace};
 
 /// So many places of a missing key's values are named.
 const SHOWN_PLACES: usize = 10;
 
-impl Store {
-    /// Seals everything again: with a new key where we keep the file, else with the first key of
-    /// the configuration.
-    ///
-    /// # Errors
-    /// [`Error::KeyMissing`] when a key is missing, [`Error::DiskFull`], [`Error::Unwritable`],
-    /// [`Error::Backend`], [`Error::Closed`]; all opens as before then. A damaged value is no error:
-    /// it is named in the answer.
-    pub async fn rotate_key(
+impl SqliteStore {
+    pub(in crate::store) async fn rotate_key(
         &self,
         entry: impl FnOnce(&Resealed) -> ChangeRecord + Send + 'static,
     ) -> Result<Resealed, Error> {

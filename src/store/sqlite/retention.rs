@@ -7,7 +7,8 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::ranges::{self, KeySpan, Timed};
 use super::{
-    SqliteStep, Store, account_events, backend, deletion, polls, replays, same_person, watching,
+    SqliteStep, SqliteStore, account_events, backend, deletion, polls, replays, same_person,
+    watching,
 };
 use crate::model::Word as _;
 use crate::store::clock_hold::latest_credible_ms;
@@ -21,7 +22,7 @@ const MESSAGES_STEP: i64 = 100;
 const PEOPLE_STEP: usize = 500;
 
 impl SqliteStep for PruneStep {
-    async fn take(self, store: &Store) -> Result<Pruned, Error> {
+    async fn take(self, store: &SqliteStore) -> Result<Pruned, Error> {
         let step = self;
         let before_ms = step.before_ms;
         let removed = match step.what {
@@ -62,7 +63,7 @@ impl SqliteStep for PruneStep {
     }
 }
 
-impl Store {
+impl SqliteStore {
     async fn step_through(&self, step: PruneStep, table: SteppedTable) -> Result<Pruned, Error> {
         let look = move |connection: &Connection| {
             ranges::before(connection, table.timed, step.after_key, step.before_ms)

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::changes::Changing;
 use super::subscriber_columns::{COLUMNS, cells_of_change, cells_of_new, read};
 use super::writer::Core;
-use super::{SqliteStep, Store, backend, forwards, secrets};
+use super::{SqliteStep, SqliteStore, backend, forwards, secrets};
 use crate::model::{
     AUTHORIZATION, NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKind,
     SubscriberState, quoted,
@@ -24,23 +24,6 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscrib
         ))?
         .query_map([], |row| read(row).map(Arc::new))?
         .collect()
-}
-
-impl Store {
-    /// The subscriber of that name.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn subscriber(&self, name: &str) -> Result<Arc<Subscriber>, Error> {
-        let subscribers = Arc::clone(&self.subscribers().borrow());
-        subscribers
-            .iter()
-            .find(|subscriber| subscriber.name == name)
-            .cloned()
-            .ok_or_else(|| {
-                Error::NotFound(format!("subscriber is named {name}", name = quoted(name)))
-            })
-    }
 }
 
 impl Changing<'_> {
@@ -273,14 +256,14 @@ fn change_state(connection: &Connection, id: i64, change: &StateChange) -> Resul
 }
 
 impl SqliteStep for ApplyStateChange {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let apply = move |core: &mut Core| core.change_state(self.subscriber_id, &self.change);
         store.run(apply).await
     }
 }
 
 impl SqliteStep for NoteFailing {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let note = move |core: &mut Core| core.note_failing(self.subscriber_id, self.since_ms);
         store.run(note).await
     }

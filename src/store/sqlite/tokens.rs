@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::changes::Changing;
 use super::writer::WriterJob;
-use super::{Store, backend};
+use super::{SqliteStore, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
 use crate::store::Error;
 
@@ -133,17 +133,12 @@ impl Changing<'_> {
     }
 }
 
-impl Store {
-    /// Every token, the revoked and the expired ones too.
-    #[must_use]
-    pub fn tokens(&self) -> Vec<TokenRecord> {
+impl SqliteStore {
+    pub(in crate::store) fn tokens(&self) -> Vec<TokenRecord> {
         self.tokens.read()
     }
 
-    /// The token with this text, whether it still holds or not; every one is compared, each in
-    /// constant time.
-    #[must_use]
-    pub fn find_token(&self, text: &str) -> Option<TokenRecord> {
+    pub(in crate::store) fn find_token(&self, text: &str) -> Option<TokenRecord> {
         let hash = token::hash(text)?;
         let tokens = self.tokens.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = None;
@@ -155,8 +150,7 @@ impl Store {
         found.cloned()
     }
 
-    /// Notes that a token was used, at most once a minute.
-    pub fn note_token_used(&self, token_id: i64) {
+    pub(in crate::store) fn note_token_used(&self, token_id: i64) {
         let now_ms = self.clock.now_ms();
         let is_new = {
             let mut tokens = self

@@ -12,12 +12,11 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::enqueue::{self, NewForward};
 use super::reader::{Reader, SqliteQuery};
 use super::writer::Core;
-use super::{SqliteStep, Store, backend, disk};
-use crate::model::{Subscriber, SubscriberKind};
-use crate::plan::event::Event;
+use super::{SqliteStep, SqliteStore, backend, due};
+use crate::model::Subscriber;
+use crate::plan::{self, event::Event};
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
 use crate::store::step::{KeepCounts, NotifyConditions};
 use crate::store::watching::{
@@ -168,7 +167,7 @@ fn count_reports(
 }
 
 impl SqliteStep for KeepCounts {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let keep = move |core: &mut Core| {
             core.change("keep what came in", |connection, _| {
                 keep_counts(connection, &self.counts, &self.kept)
@@ -180,17 +179,9 @@ impl SqliteStep for KeepCounts {
 }
 
 impl SqliteStep for NotifyConditions {
-    async fn take(self, store: &Store) -> Result<(), Error> {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
         let Self { changes, gone } = self;
         store.run(move |core| core.notify(&changes, &gone)).await
-    }
-}
-
-impl Store {
-    /// Bytes that are free for the store; `None` when unknown.
-    #[must_use]
-    pub fn free_bytes(&self) -> Option<u64> {
-        disk::free_bytes(&self.reader.path)
     }
 }
 
@@ -245,28 +236,9 @@ fn notify(
             text: &change.text,
             data: &change.data,
         };
-        let body: Arc<[u8]> = event.render(change.at_ms).into();
-        let mut payload_id = None;
-        for subscriber in subscribers {
-            if subscriber.kind != SubscriberKind::Events {
-                continue;
-            }
-            let payload_id = match payload_id {
-                Some(payload_id) => payload_id,
-                None => *payload_id.insert(enqueue::insert_payload(connection, 0, &body)?),
-            };
-            let forward = NewForward {
-                subscriber_id: subscriber.id,
-                // Below zero there is no message: the events of one condition go out in order.
-                message_id: -condition_id,
-                report_id: 0,
-                payload_id,
-                payload: &body,
-                place: (now_ms, 0),
-                now_ms,
-                alert_failures: None,
-            };
-            pending.push(enqueue::insert(connection, &forward)?);
+        let noticed = (&event, change.at_ms);
+        if let Some(notice) = plan::due::condition(noticed, condition_id, subscribers, now_ms) {
+            due::enqueue(connection, &notice, now_ms, &mut pending)?;
         }
     }
     Ok(pending)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
-use crate::store::sqlite::Store;
+use crate::store::Store;
 use crate::store::step::ExpireForwards;
 use crate::store::{Durability, Error, LaneContents, Options};
 
@@ -36,6 +36,7 @@ async fn put_while(
     act: impl FnOnce() + Send + 'static,
 ) -> Result<(), Error> {
     store
+        .sqlite()
         .run(move |core| {
             core.change("write a template", |connection, now_ms| {
                 let sql = "INSERT INTO template (name, language, body, updated_at_ms) \
@@ -57,7 +58,7 @@ async fn names(store: &Store) -> Result<Vec<String>, Error> {
         let mut found = connection.prepare("SELECT name FROM template ORDER BY name")?;
         found.query_map([], |row| row.get(0))?.collect()
     };
-    store.look("read templates", read).await
+    store.sqlite().look("read templates", read).await
 }
 
 fn beside(path: &Path, end: &str) -> std::path::PathBuf {
@@ -67,7 +68,7 @@ fn beside(path: &Path, end: &str) -> std::path::PathBuf {
 #[tokio::test]
 async fn a_change_whose_log_vanishes_as_it_commits_is_not_called_done_and_not_lost() {
     let (_folder, store) = open();
-    let wal = beside(store.path(), "-wal");
+    let wal = beside(&store.sqlite().reader.path, "-wal");
     let gone = wal.clone();
     let answer = put_while(&store, "first", move || std::fs::remove_file(gone).unwrap()).await;
     assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
@@ -80,7 +81,10 @@ async fn a_change_whose_log_vanishes_as_it_commits_is_not_called_done_and_not_lo
 async fn while_the_store_is_away_nothing_is_called_done() {
     let (folder, store) = open();
     put_while(&store, "before", || ()).await.unwrap();
-    let (path, away) = (store.path().to_path_buf(), folder.path().join("away"));
+    let (path, away) = (
+        store.sqlite().reader.path.to_path_buf(),
+        folder.path().join("away"),
+    );
     let (from, to) = (path.clone(), away.clone());
     let answer = put_while(&store, "meanwhile", move || {
         std::fs::rename(from, to).unwrap();

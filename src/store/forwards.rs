@@ -1,0 +1,146 @@
+//! What is queued for a subscriber, what became of it, and what a lane reads of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{GaveUp, Outcome, SubscriberState};
+
+/// A forward that is queued: all a lane needs to send it.
+#[derive(Debug, Clone)]
+pub struct PendingForward {
+    /// Its key.
+    pub forward_id: i64,
+    /// The `webhook-id` that the subscriber sees on every attempt.
+    pub uid: Uuid,
+    /// The message it is about.
+    pub message_id: i64,
+    /// The payload, in the bytes it was rendered in.
+    pub payload: Arc<[u8]>,
+    /// Its place among the forwards of the message: provider time, then rank, then key.
+    pub place: (i64, u8, i64),
+    /// Attempts used up.
+    pub attempts: u32,
+    /// Since when it is pending, ms since 1970 UTC; a retry by hand starts over.
+    pub pending_since_ms: i64,
+    /// When it is to be sent, ms since 1970 UTC.
+    pub due_at_ms: i64,
+    /// When it was last tried, ms since 1970 UTC.
+    pub last_attempt_ms: Option<i64>,
+}
+
+/// What an attempt did to its forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Delivered: nothing is pending any more.
+    Delivered,
+    /// To be tried again at this time, ms since 1970 UTC.
+    RetryAt(i64),
+    /// The same, and the attempt used up none: the subscriber may be down as a whole.
+    PutOff(i64),
+    /// Given up.
+    GaveUp(GaveUp),
+    /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
+    Untouched,
+}
+
+impl fmt::Display for Settled {
+    /// As the log has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
+        let at = |ms| at(ms).to_rfc3339_opts(SecondsFormat::Millis, true);
+        match self {
+            Self::Delivered => f.write_str("delivered"),
+            Self::RetryAt(ms) => write!(f, "retry at {}", at(*ms)),
+            Self::PutOff(ms) => write!(f, "retry at {}, not counted", at(*ms)),
+            Self::GaveUp(reason) => write!(f, "gave up: {}", reason.explain()),
+            Self::Untouched => f.write_str("retry in its turn, not counted"),
+        }
+    }
+}
+
+/// The end of an attempt, to be written down with the next group.
+#[derive(Debug)]
+pub struct Settlement {
+    /// The forward.
+    pub forward_id: i64,
+    /// The attempt, unless the forward ended without one (it expired).
+    pub attempt: Option<Attempt>,
+    /// What becomes of the forward.
+    pub settled: Settled,
+}
+
+/// One HTTP try, as it is written down.
+#[derive(Debug)]
+pub struct Attempt {
+    /// 1 for the first; `None` for one that used up none.
+    pub number: Option<u32>,
+    /// When it began, ms since 1970 UTC.
+    pub started_at_ms: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What a lane holds in memory when it reads more.
+#[derive(Debug, Default)]
+pub struct LaneContents {
+    /// The keys of the forwards.
+    pub forward_ids: Vec<i64>,
+    /// Those of them that were never tried.
+    pub untried: usize,
+    /// Whether the newest that was never tried is wanted too, for a probe.
+    pub newest: bool,
+}
+
+impl LaneContents {
+    /// Those of them that wait for another attempt.
+    #[must_use]
+    pub fn retries(&self) -> usize {
+        self.forward_ids.len().saturating_sub(self.untried)
+    }
+}
+
+/// What a refill brings.
+#[derive(Debug)]
+pub struct Refill {
+    /// Pending forwards that were not in memory.
+    pub pending: Vec<PendingForward>,
+    /// Whether memory now holds all that is pending.
+    pub live: bool,
+    /// When to look again for forwards that were never tried, ms since 1970 UTC.
+    pub untried_at_ms: i64,
+    /// When to look again for those that wait for another attempt, ms since 1970 UTC.
+    pub retries_at_ms: i64,
+}
+
+/// The pending forwards of one subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The subscriber's key.
+    pub subscriber_id: i64,
+    /// Forwards that are pending.
+    pub pending: u64,
+    /// Since when the oldest of them is pending, ms since 1970 UTC.
+    pub oldest_pending_since_ms: i64,
+}
+
+/// A change of a subscriber's state that the relay itself decided.
+#[derive(Debug, Clone)]
+pub struct StateChange {
+    /// The new state.
+    pub state: SubscriberState,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Which forwards to queue again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RetrySelection {
+    /// These forwards.
+    pub forward_ids: Vec<i64>,
+    /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
+    pub new_id: bool,
+}
