@@ -139,6 +139,9 @@ impl<'w> Fold<'w, '_> {
         items: &[ItemKeys],
         (webhook_id, arrival): (i64, &'w Arrival),
     ) -> WorkOutcome {
+        if !self.known.webhooks.contains_key(&webhook_id) {
+            return WorkOutcome::Gone;
+        }
         let webhook = WebhookPlace::Stored(webhook_id);
         let tally = self.bring(Bringing::new(source, webhook, arrival), items);
         if let Some(state) = self.known.webhooks.get_mut(&webhook_id) {
