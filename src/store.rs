@@ -18,6 +18,8 @@ pub mod broadcast;
 pub mod change;
 mod clock_hold;
 mod commit;
+#[cfg(test)]
+mod conformance;
 mod error;
 mod forwards;
 pub mod idempotency;
