@@ -8,10 +8,12 @@ use tickrelay::access::Role;
 use tickrelay::admin::{Sample, TestSubscriber};
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::model::SubscriberKind;
+use tickrelay::store::query::NotifiedQuery;
+use tickrelay::store::watching::NotifiedCondition;
 
-use crate::retrying::{T0, attempts, resume, stopped_clock, switched};
+use crate::retrying::{T0, attempts, crm, disabled, resume, stopped_clock, switched};
 use crate::support::receiver::Receiver;
-use crate::support::{PATIENCE, TestApp, cloud, until};
+use crate::support::{PATIENCE, TestApp, cloud, only, until};
 
 const LOOK: Duration = Duration::from_secs(10);
 const HOUR_MS: i64 = 3_600_000;
@@ -33,6 +35,13 @@ fn events(receiver: &Receiver) -> Vec<(String, Value)> {
         (name, event["data"].clone())
     });
     events.collect()
+}
+
+/// What was sent last of each condition of this kind.
+async fn conditions(app: &TestApp, what: &str) -> Vec<NotifiedCondition> {
+    let mut conditions = app.store.read(NotifiedQuery).await.unwrap();
+    conditions.retain(|it| it.what == what);
+    conditions
 }
 
 /// Moves the time on, look by look, until so many events have come; returns the last.
@@ -71,8 +80,7 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_ord
     assert_eq!(event, "subscriber.recovered");
     assert_eq!(data, json!({"subject": "crm"}));
     // It receives no report, and nothing says that one was not sent.
-    let sql = "SELECT count(*) FROM report WHERE refusals IS NOT NULL";
-    assert_eq!(app.value::<i64>(sql), 0);
+    assert_eq!(app.refusals().await.len(), 0);
     app.settled().await;
     let sql = "SELECT what, subject, holds, text FROM v_conditions WHERE notified_at > began_at";
     assert_eq!(
@@ -94,11 +102,7 @@ async fn a_subscriber_that_is_disabled_and_resumed_is_notified_of_with_the_reaso
     let (crm, answer) = switched(410);
     app.subscribe("crm", &crm.url).await;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
-    until("it is disabled", || {
-        let sql = "SELECT count(*) FROM subscriber WHERE state = 'disabled'";
-        app.value::<i64>(sql) == 1
-    })
-    .await;
+    disabled(&app).await;
     let (event, data) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "subscriber.disabled");
     assert_eq!(
@@ -166,8 +170,8 @@ async fn a_webhook_that_is_read_in_part_is_reported_and_listed() {
 async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
     let (app, hand) = stopped_clock().await;
     let ops = operator(&app).await;
-    let (crm, answer) = switched(500);
-    app.subscribe("crm", &crm.url).await;
+    let (receiver, answer) = switched(500);
+    app.subscribe("crm", &receiver.url).await;
     for id in 0..8 {
         app.report(&[cloud::status(&format!("wamid.{id}"), "sent", T0)])
             .await;
@@ -179,22 +183,21 @@ async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
     let (event, _) = next_event(&hand, &ops, 1).await;
     assert_eq!(event, "subscriber.breaker_opened");
     let app = app.restart().await;
-    let since = "SELECT count(failing_since_ms) FROM subscriber WHERE name = 'crm'";
-    assert_eq!(app.value::<i64>(since), 1, "the stop notes that it fails");
-    let before = crm.count();
+    let since_ms = crm(&app).failing_since_ms;
+    assert!(since_ms.is_some(), "the stop notes that it fails");
+    let before = receiver.count();
     let deadline = std::time::Instant::now() + PATIENCE;
-    while crm.count() < before + 3 {
+    while receiver.count() < before + 3 {
         assert!(std::time::Instant::now() < deadline, "it is not probed");
         hand.advance(LOOK);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let holds = "SELECT holds FROM v_conditions WHERE what = 'subscriber-failing'";
-    assert_eq!(app.rows(holds), [["1"]]);
+    assert!(only(conditions(&app, "subscriber-failing").await).holds);
     assert_eq!(events(&ops).len(), 1, "{:?}", events(&ops));
     // It still fails, so the outage has cost each forward one attempt at most.
-    let most = "SELECT max(attempts) FROM forward \
-                JOIN subscriber USING (subscriber_id) WHERE name = 'crm'";
-    assert_eq!(app.value::<i64>(most), 1);
+    let mut forwards = app.forwards().await;
+    forwards.retain(|it| it.subscriber == "crm");
+    assert_eq!(forwards.iter().map(|it| it.attempts).max(), Some(1));
     answer.store(200, Ordering::SeqCst);
     let (event, _) = next_event(&hand, &ops, 2).await;
     assert_eq!(event, "subscriber.recovered");
@@ -257,11 +260,12 @@ async fn register(app: &TestApp, name: &str, messages: usize, minutes: u32) {
 }
 
 async fn noted(app: &TestApp, hand: &Hand, at_ms: i64) {
-    let sql = "SELECT max(notified_at_ms) FROM condition WHERE what = 'messages-silent'";
     let deadline = std::time::Instant::now() + PATIENCE;
-    while app
-        .value::<Option<i64>>(sql)
-        .is_none_or(|noted_ms| noted_ms < at_ms)
+    let is_noted = |it: &NotifiedCondition| it.notified_at_ms >= at_ms;
+    while !conditions(app, "messages-silent")
+        .await
+        .iter()
+        .any(is_noted)
     {
         assert!(std::time::Instant::now() < deadline, "not looked at");
         hand.advance(LOOK);

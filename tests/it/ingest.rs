@@ -4,16 +4,19 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use reqwest::Method as Verb;
 use tickrelay::clock::Clock;
+use tickrelay::model::{Status, TypeRule};
+use tickrelay::store::WebhookOutcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::answer::{Answer, HUB, check, check_taken, post, signed};
 use crate::support::receiver::Receiver;
-use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, until};
+use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, only, until};
 
 fn a_status() -> String {
     cloud_status("wamid.1", "sent", 1_760_000_000)
 }
 
+/// Reports so far, for a condition that is waited for.
 fn reports(app: &TestApp) -> i64 {
     app.value("SELECT count(*) FROM report")
 }
@@ -92,7 +95,7 @@ async fn a_body_sent_in_chunks_is_read() {
         200,
     )
     .await;
-    assert_eq!(reports(&app), 1);
+    assert_eq!(app.report_count().await, 1);
 }
 
 #[actix_web::test]
@@ -105,8 +108,10 @@ async fn a_body_that_cannot_be_read_is_kept_and_acknowledged() {
             200,
         )
         .await;
-        let kept = "SELECT body FROM webhook WHERE outcome = 'unparsed' ORDER BY webhook_id DESC";
-        assert_eq!(app.value::<Vec<u8>>(kept), body.as_bytes());
+        let newest = app.webhooks().await.remove(0);
+        assert_eq!(newest.outcome, WebhookOutcome::Unparsed);
+        let kept = app.webhook(newest.webhook_id).await.body;
+        assert_eq!(kept.as_deref(), Some(body.as_bytes()));
     }
 }
 
@@ -162,7 +167,7 @@ async fn a_body_that_ends_before_its_announced_length_is_not_acknowledged() {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     assert!(!answer.starts_with(b"HTTP/1.1 200"));
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 0);
+    assert_eq!(app.webhooks().await.len(), 0);
 }
 
 #[actix_web::test]
@@ -184,7 +189,7 @@ async fn a_body_of_a_thousand_statuses_is_stored_whole() {
     assert!(body.len() > 2_900_000);
     let signature = hub_signature(APP_SECRET, body.as_bytes());
     check_taken(|| signed(&app, HUB, &signature, &body)).await;
-    assert_eq!(reports(&app), 1000);
+    assert_eq!(app.report_count().await, 1000);
 }
 
 #[actix_web::test]
@@ -199,11 +204,10 @@ async fn a_batch_of_ten_thousand_reports_is_stored_whole() {
         .collect();
     let body = format!(r#"{{"results":[{}]}}"#, results.join(","));
     check_taken(|| post(&app, "infobip", body.clone()).header("x-api-key", API_KEY)).await;
-    assert_eq!(reports(&app), 10_000);
-    assert_eq!(
-        app.value::<i64>("SELECT count(*) FROM message WHERE status = 'delivered'"),
-        10_000
-    );
+    assert_eq!(app.report_count().await, 10_000);
+    let mut messages = app.messages().await;
+    messages.retain(|it| it.status == Some(Status::Delivered));
+    assert_eq!(messages.len(), 10_000);
 }
 
 // What the store makes of it.
@@ -215,11 +219,11 @@ async fn fifty_identical_webhooks_at_once_make_one_report() {
     app.subscribe("crm", &receiver.url).await;
     let answers = join_all((0..50).map(|_| app.post("cloud", a_status()))).await;
     assert_eq!(answers, [200; 50]);
-    assert_eq!(reports(&app), 1);
-    assert_eq!(app.value::<i64>("SELECT repeats FROM report"), 49);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM forward"), 1);
-    let kept = "SELECT count(*) FROM webhook WHERE body IS NOT NULL";
-    assert_eq!(app.value::<i64>(kept), 1);
+    assert_eq!(only(app.reports().await).repeats, 49);
+    assert_eq!(app.forwards().await.len(), 1);
+    let mut kept = app.webhooks().await;
+    kept.retain(|it| it.body_bytes.is_some());
+    assert_eq!(kept.len(), 1);
     app.settled().await;
     assert_eq!(receiver.count(), 1);
 }
@@ -254,8 +258,7 @@ async fn a_report_of_an_unannounced_message_is_joined_later() {
             ("Hello".into(), "Regular-Message".into()),
         ]
     );
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM message"), 1);
-    assert_eq!(app.value::<String>("SELECT type_rule FROM message"), "echo");
+    assert_eq!(only(app.messages().await).type_rule, TypeRule::Echo);
 }
 
 #[actix_web::test]
@@ -276,7 +279,7 @@ async fn a_webhook_refused_by_the_store_makes_one_report_later() {
     for _ in 0..2 {
         check(&app, signed(&app, HUB, &signature, &body), 200).await;
     }
-    assert_eq!(reports(&app), 1);
+    assert_eq!(app.report_count().await, 1);
 }
 
 #[actix_web::test]
@@ -338,15 +341,10 @@ async fn a_shutdown_in_mid_request_acknowledges_only_what_is_stored() {
         acknowledged.extend(sender.await.unwrap());
     }
     assert!(acknowledged.len() > 100);
-    let connection = app.sqlite();
-    let mut stored = connection
-        .prepare(
-            "SELECT 1 FROM message JOIN report USING (message_id) WHERE provider_message_id = ?1",
-        )
-        .unwrap();
     for id in acknowledged {
+        let timeline = app.timeline(&id).await;
         assert!(
-            stored.exists([&id]).unwrap(),
+            timeline.is_some_and(|it| !it.reports.is_empty()),
             "{id} was acknowledged and is not stored"
         );
     }
@@ -365,7 +363,7 @@ async fn a_webhook_that_names_ten_thousand_fields_adds_few_names() {
     assert_eq!(app.post("cloud", body).await, 200);
     assert_eq!(app.value::<i64>("SELECT sum(count) FROM ignored"), 10_000);
     assert!(app.value::<i64>("SELECT count(*) FROM ignored") <= 65);
-    let detail: String = app.value("SELECT outcome_detail FROM webhook");
+    let detail = only(app.webhooks().await).outcome_detail.unwrap();
     assert!(detail.ends_with("more") && detail.len() < 300, "{detail}");
     let metrics = app
         .http
@@ -395,6 +393,6 @@ async fn a_group_of_two_thousand_is_stored_whole() {
     );
     let signature = hub_signature(APP_SECRET, body.as_bytes());
     check_taken(|| signed(&app, HUB, &signature, &body)).await;
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 4_000);
+    assert_eq!(app.report_count().await, 4_000);
     app.stop().await;
 }

@@ -18,10 +18,6 @@ fn a_status() -> String {
     cloud_status("wamid.1", "sent", 1_760_000_000)
 }
 
-fn reports(app: &TestApp) -> i64 {
-    app.value("SELECT count(*) FROM report")
-}
-
 // Meta's signature.
 
 #[actix_web::test]
@@ -39,7 +35,7 @@ async fn a_right_signature_is_accepted() {
         200,
     )
     .await;
-    assert_eq!(reports(&app), 1);
+    assert_eq!(app.report_count().await, 1);
 }
 
 #[actix_web::test]
@@ -320,7 +316,7 @@ async fn an_infobip_hmac_over_the_raw_body_is_accepted() {
     let app = boot_with_hmac(Encoding::Hex, None).await;
     let signature = "9d46a623407bafd751fcb3f3ffff7bd8e8d480a270c36250785eb64ecd90a667";
     check(&app, infobip_signed(&app, signature), 200).await;
-    assert_eq!(reports(&app), 1);
+    assert_eq!(app.report_count().await, 1);
 }
 
 #[actix_web::test]

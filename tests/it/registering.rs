@@ -13,10 +13,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::clock::Clock;
+use tickrelay::model::{Kind, ReportEffect};
 
 use crate::support::api::Caller;
 use crate::support::receiver::{Received, Receiver};
-use crate::support::{TestApp, cloud};
+use crate::support::{TestApp, cloud, only};
 
 const T0: i64 = 1_760_000_000;
 
@@ -124,8 +125,9 @@ async fn a_registration_between_the_reports_joins_and_sends_nothing_again() {
         notified(&receiver),
         expect(&[("sent", "", "Template"), ("delivered", text, "Regular")])
     );
-    let change = "SELECT change FROM report WHERE kind = 'registration'";
-    assert_eq!(app.value::<String>(change), "superseded");
+    let mut reports = app.reports().await;
+    reports.retain(|it| it.kind == Kind::Registration);
+    assert_eq!(only(reports).change, ReportEffect::Superseded);
     app.stop().await;
 }
 
@@ -180,7 +182,7 @@ async fn what_is_reported_again_changes_only_what_is_reported_differently() {
         ),
         (&json!(7), &json!("Ana"))
     );
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 1);
+    assert_eq!(app.report_count().await, 1);
     let row = app.rows("SELECT text, template_name, broadcast, metadata FROM v_messages");
     assert_eq!(row, [["Other", "order", "b", r#"{"order":7}"#]]);
     app.stop().await;
@@ -282,7 +284,7 @@ async fn one_bad_message_never_hurts_its_neighbours() {
     let other = ("text/csv", String::new());
     let answer = caller.ask_as(Method::POST, "/messages", Some(other)).await;
     answer.problem(415);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM message"), 3);
+    assert_eq!(app.messages().await.len(), 3);
     app.stop().await;
 }
 
@@ -307,7 +309,7 @@ async fn thousands_are_registered_at_once() {
         (&answer["accepted"], &answer["refused"]),
         (&json!(5000), &json!(0))
     );
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM message"), 5000);
+    assert_eq!(app.messages().await.len(), 5000);
     let huge = Some(" ".repeat((16 << 20) + 1));
     caller
         .ask(Method::POST, "/messages", huge)

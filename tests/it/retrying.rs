@@ -9,11 +9,11 @@ use tickrelay::admin::{
 };
 use tickrelay::clock::{Clock, Hand};
 use tickrelay::config::Config;
-use tickrelay::model::{Span, Whole};
+use tickrelay::model::{ErrorCode, Span, Subscriber, SubscriberState, Whole};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
-use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until};
+use crate::support::{PATIENCE, TestApp, cloud, counted, fields, nobody_listens, only, until};
 
 /// Where the hands of these tests start, ms since 1970 UTC.
 pub(crate) const START_MS: i64 = 1_760_000_000_000;
@@ -43,12 +43,15 @@ pub(crate) async fn attempts(app: &TestApp, count: i64) {
     .await;
 }
 
-async fn state(app: &TestApp, name: &str, state: &str) {
-    until(&format!("{name} is {state}"), || {
-        let sql = format!("SELECT state FROM subscriber WHERE name = '{name}'");
-        app.value::<String>(&sql) == state
-    })
-    .await;
+/// The subscriber `crm` as the last commit left it.
+pub(crate) fn crm(app: &TestApp) -> Arc<Subscriber> {
+    app.store.subscriber("crm").unwrap()
+}
+
+/// Waits until it is disabled.
+pub(crate) async fn disabled(app: &TestApp) {
+    let is_disabled = || crm(app).state == SubscriberState::Disabled;
+    until("crm is disabled", is_disabled).await;
 }
 
 pub(crate) async fn resume(app: &TestApp) {
@@ -72,7 +75,7 @@ async fn ten_attempts_are_made_on_schedule_with_one_id_and_then_it_is_given_up()
     let mut now_ms = START_MS;
     for (made, wait_s) in (1..).zip(waits_s) {
         attempts(&app, made).await;
-        let due_ms: i64 = app.value("SELECT due_at_ms FROM forward");
+        let due_ms = only(app.forwards().await).due_at_ms;
         let (wait_ms, around_ms) = (due_ms - now_ms, wait_s * 1000);
         assert!(
             (wait_ms - around_ms).abs() * 5 <= around_ms,
@@ -84,20 +87,17 @@ async fn ten_attempts_are_made_on_schedule_with_one_id_and_then_it_is_given_up()
         now_ms = due_ms;
     }
     attempts(&app, 10).await;
-    assert_eq!(
-        app.rows("SELECT state, gave_up, attempts, last_error, settled_at_ms FROM forward"),
-        [["gave-up", "attempts-exhausted", "10", "http_4xx"]
-            .map(String::from)
-            .into_iter()
-            .chain([app
-                .value::<i64>("SELECT max(started_at_ms + duration_ms) FROM attempt")
-                .to_string()])
-            .collect::<Vec<_>>()]
-    );
-    assert_eq!(
-        app.rows("SELECT group_concat(number ORDER BY attempt_id) FROM attempt"),
-        [["1,2,3,4,5,6,7,8,9,10"]]
-    );
+    let forwards = app.forwards().await;
+    let columns = ["state", "gave_up", "attempts", "last_error"];
+    let expected = ["gave-up", "attempts-exhausted", "10", "http_4xx"];
+    assert_eq!(fields(&forwards, columns), [expected]);
+    let made = app.forward(forwards[0].forward_id).await.forward.history;
+    let ends_ms = made
+        .iter()
+        .map(|it| it.started_at_ms + i64::from(it.duration_ms));
+    assert_eq!(forwards[0].settled_at_ms, ends_ms.max());
+    let numbers: Vec<_> = made.iter().map(|it| it.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(Some));
     let ids: Vec<Received> = receiver.received();
     assert_eq!(ids.len(), 10);
     for request in &ids {
@@ -121,7 +121,7 @@ async fn retry_after_is_honoured_on_429_and_503_and_on_nothing_else() {
         app.subscribe("crm", &receiver.url).await;
         app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
         attempts(&app, 1).await;
-        let due_ms: i64 = app.value("SELECT due_at_ms FROM forward");
+        let due_ms = only(app.forwards().await).due_at_ms;
         assert_eq!(due_ms >= START_MS + 3_600_000, asked, "{status}");
         app.stop().await;
     }
@@ -139,18 +139,14 @@ async fn gone_disables_the_subscriber_until_it_is_resumed() {
         app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
             .await;
     }
-    state(&app, "crm", "disabled").await;
+    disabled(&app).await;
     app.report(&[cloud::status("wamid.3", "sent", T0)]).await;
     attempts(&app, 1).await;
     assert_eq!(receiver.count(), 1);
-    assert_eq!(
-        app.rows("SELECT state_reason FROM subscriber"),
-        [["answered 410 Gone"]]
-    );
-    assert_eq!(
-        app.rows("SELECT DISTINCT state, attempts FROM forward"),
-        [["pending", "0"]]
-    );
+    let reason = crm(&app).state_reason.clone();
+    assert_eq!(reason.as_deref(), Some("answered 410 Gone"));
+    let forwards = counted(&app.forwards().await, ["state", "attempts"]);
+    assert_eq!(forwards, [["pending", "0", "4"]]);
     // A restart does not wake it.
     let app = app.restart().await;
     assert_eq!(receiver.count(), 1);
@@ -171,32 +167,24 @@ async fn five_days_of_failures_disable_the_subscriber_restarts_included() {
     hand.advance(Duration::from_mins(2));
     attempts(&app, 2).await;
     until("the store knows since when", || {
-        app.value::<Option<i64>>("SELECT failing_since_ms FROM subscriber") == Some(START_MS)
+        crm(&app).failing_since_ms == Some(START_MS)
     })
     .await;
     let app = app.restart().await;
     hand.set_ms(START_MS + 4 * 86_400_000);
     attempts(&app, 3).await;
-    assert_eq!(
-        app.value::<String>("SELECT state FROM subscriber"),
-        "active"
-    );
+    assert_eq!(crm(&app).state, SubscriberState::Active);
     hand.set_ms(START_MS + 5 * 86_400_000);
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
-    state(&app, "crm", "disabled").await;
-    assert_eq!(
-        app.rows("SELECT state_reason FROM subscriber"),
-        [["every attempt failed for 5 days"]]
-    );
+    disabled(&app).await;
+    let reason = crm(&app).state_reason.clone();
+    assert_eq!(reason.as_deref(), Some("every attempt failed for 5 days"));
     // Resumed, it has five days again.
     resume(&app).await;
     let made = receiver.count();
     app.report(&[cloud::status("wamid.2", "sent", T0)]).await;
     until("it is tried", || receiver.count() > made).await;
-    assert_eq!(
-        app.value::<String>("SELECT state FROM subscriber"),
-        "active"
-    );
+    assert_eq!(crm(&app).state, SubscriberState::Active);
     app.stop().await;
 }
 
@@ -213,10 +201,7 @@ async fn one_success_in_between_begins_the_five_days_again() {
             .await;
         until("it is tried", || receiver.count() > made).await;
     }
-    assert_eq!(
-        app.value::<String>("SELECT state FROM subscriber"),
-        "active"
-    );
+    assert_eq!(crm(&app).state, SubscriberState::Active);
     app.stop().await;
 }
 
@@ -232,23 +217,21 @@ async fn a_failed_attempt_keeps_the_answer_and_a_stable_code() {
     let hangs = Receiver::scripted(|_, _| Reply::status(200).after(2 * PATIENCE));
     let https = refuses.url.replace("http://", "https://");
     let cases = [
-        ("connect", refusing.as_str(), "connect", "-", "-"),
-        ("dns", "http://no-such-host.invalid/", "dns", "-", "-"),
-        ("tls", https.as_str(), "tls", "-", "-"),
-        ("timeout", hangs.url.as_str(), "timeout", "-", "-"),
+        ("connect", refusing.as_str(), ErrorCode::Connect, None),
+        ("dns", "http://no-such-host.invalid/", ErrorCode::Dns, None),
+        ("tls", https.as_str(), ErrorCode::Tls, None),
+        ("timeout", hangs.url.as_str(), ErrorCode::Timeout, None),
         (
             "http-404",
             refuses.url.as_str(),
-            "http_4xx",
-            "404",
-            "scripted",
+            ErrorCode::Http4xx,
+            Some(404),
         ),
         (
             "http-500",
             breaks.url.as_str(),
-            "http_5xx",
-            "500",
-            "scripted",
+            ErrorCode::Http5xx,
+            Some(500),
         ),
     ];
     for (name, url, ..) in cases {
@@ -260,12 +243,14 @@ async fn a_failed_attempt_keeps_the_answer_and_a_stable_code() {
     }
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     attempts(&app, 6).await;
-    for (name, _, code, status, excerpt) in cases {
-        let sql = format!(
-            "SELECT error_code, http_status, excerpt, detail != '' FROM attempt \
-             JOIN forward USING (forward_id) JOIN subscriber USING (subscriber_id) WHERE name = '{name}'"
-        );
-        assert_eq!(app.rows(&sql), [[code, status, excerpt, "1"]], "{name}");
+    for (name, _, code, status) in cases {
+        let mut own = app.attempts().await;
+        own.retain(|it| it.subscriber == name);
+        let attempt = only(own).attempt;
+        let answer = (attempt.http_status, attempt.excerpt.as_deref());
+        assert_eq!(attempt.error_code, Some(code), "{name}");
+        assert_eq!(answer, (status, status.map(|_| "scripted")), "{name}");
+        assert!(attempt.detail.is_some_and(|it| !it.is_empty()), "{name}");
     }
     app.stop().await;
 }
@@ -287,6 +272,7 @@ async fn after_a_restart_what_is_due_is_sent_and_what_was_settled_is_not() {
     resume(&app).await;
     until("some are settled", || receiver.count() >= 12).await;
     let app = app.restart().await;
+    // Read before the lanes, which share this thread, have their turn.
     let settled: Vec<String> = app
         .rows(
             "SELECT provider_message_id FROM forward JOIN message USING (message_id) \
@@ -321,10 +307,8 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
         app.report(&[cloud::status(id, "sent", T0)]).await;
     }
     app.settled().await;
-    assert_eq!(
-        app.rows("SELECT state, count(*) FROM forward GROUP BY 1"),
-        [["gave-up", "2"]]
-    );
+    let states = counted(&app.forwards().await, ["state"]);
+    assert_eq!(states, [["gave-up", "2"]]);
     switch.store(200, Ordering::SeqCst);
     let select = |new_id| RetrySelection {
         forward_ids: vec![1],

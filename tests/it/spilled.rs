@@ -1,7 +1,6 @@
 //! A backlog larger than memory: the lane reads the table, and nothing is lost, repeated or
 //! held up by it.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,7 +16,7 @@ use tickrelay::store::step::ExpireForwards;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::traffic::request;
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud, counted, until};
 
 const T0: i64 = 1_760_000_000;
 const WORDS: [&str; 3] = ["sent", "delivered", "read"];
@@ -58,8 +57,8 @@ async fn a_backlog_larger_than_memory_arrives_once_and_in_order() {
     });
     app.subscribe("crm", &receiver.url).await;
     pour(&app, "early", BEFORE).await;
-    let pending: i64 = app.value("SELECT count(*) FROM forward WHERE state = 'pending'");
-    assert_eq!(pending, 3 * i64::try_from(BEFORE).unwrap());
+    let states = counted(&app.forwards().await, ["state"]);
+    assert_eq!(states, [["pending", &(3 * BEFORE).to_string()]]);
     assert!(held(&app).await <= MEMORY, "{} held", held(&app).await);
     let failed = receiver.count();
     up.store(true, Ordering::SeqCst);
@@ -68,29 +67,20 @@ async fn a_backlog_larger_than_memory_arrives_once_and_in_order() {
     assert!(held(&app).await <= MEMORY, "{} held", held(&app).await);
     app.settled().await;
     // Exactly once each after it was back; the first few had failed before.
-    assert_eq!(faults(&app, BEFORE + MEANWHILE), Vec::<String>::new());
-    let delivered: i64 = app.value("SELECT count(*) FROM forward WHERE state = 'delivered'");
-    assert_eq!(delivered, 3 * i64::try_from(BEFORE + MEANWHILE).unwrap());
-    let all = receiver.received();
-    let refused: i64 = app.value("SELECT count(*) FROM attempt WHERE http_status = 503");
-    assert_eq!(i64::try_from(all.len()).unwrap(), delivered + refused);
+    assert_eq!(faults(&app, BEFORE + MEANWHILE).await, Vec::<String>::new());
+    let delivered = 3 * (BEFORE + MEANWHILE);
+    let states = counted(&app.forwards().await, ["state"]);
+    assert_eq!(states, [["delivered", &delivered.to_string()]]);
+    let mut refused = app.attempts().await;
+    refused.retain(|it| it.attempt.http_status == Some(503));
+    assert_eq!(receiver.count(), delivered + refused.len());
     app.stop().await;
 }
 
 /// The messages of which the subscriber took not each status, once and in order, and what it
 /// took instead.
-fn faults(app: &TestApp, messages: usize) -> Vec<String> {
-    let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in app.rows(
-        "SELECT provider_message_id, report.status FROM attempt JOIN forward USING (forward_id) \
-         JOIN report USING (report_id) JOIN message ON message.message_id = report.message_id \
-         WHERE http_status = 200 ORDER BY attempt_id",
-    ) {
-        taken
-            .entry(row[0].clone())
-            .or_default()
-            .push(row[1].clone());
-    }
+async fn faults(app: &TestApp, messages: usize) -> Vec<String> {
+    let taken = app.taken().await;
     let missing = messages.abs_diff(taken.len());
     let missing = (missing > 0).then(|| format!("{missing} messages missing"));
     let wrong = taken.iter().filter(|(_, words)| **words != WORDS);
@@ -123,7 +113,7 @@ async fn a_backlog_of_which_one_is_lost_repeated_or_swapped_is_caught() {
     app.order(ResumeSubscriber { name: name() }).await;
     app.settled().await;
     assert_eq!(
-        faults(&app, 9),
+        faults(&app, 9).await,
         [
             "paused.2: sent, read",
             "paused.5: delivered, sent, read",
@@ -165,7 +155,7 @@ async fn what_waits_for_a_retry_does_not_hold_up_what_is_new() {
     hand.advance(Duration::from_secs(10));
     app.settled().await;
     assert_eq!(
-        app.rows("SELECT state, attempts, count(*) FROM forward GROUP BY 1, 2"),
+        counted(&app.forwards().await, ["state", "attempts"]),
         [["delivered", "1", "30"], ["delivered", "2", "1500"]]
     );
     app.stop().await;

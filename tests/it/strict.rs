@@ -1,7 +1,6 @@
 //! Strict order: a later status of a message waits until the earlier is delivered or given up,
 //! whatever becomes of memory, the process or the subscriber meanwhile.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
@@ -9,12 +8,11 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process};
 use tickrelay::admin::{RetryForwards, UpdateSubscriber};
 use tickrelay::clock::Clock;
-use tickrelay::model::Ordering;
-use tickrelay::model::{NewSubscriber, SubscriberChange};
+use tickrelay::model::{NewSubscriber, Ordering, SubscriberChange};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::Home;
-use crate::support::{TestApp, authenticated, client, cloud, until};
+use crate::support::{TestApp, authenticated, client, cloud, fields, until};
 
 const START_MS: i64 = 1_760_000_000_000;
 const T0: i64 = START_MS / 1000;
@@ -46,22 +44,6 @@ async fn report_all(app: &TestApp, message: &str) {
     for (at, word) in (0..).zip(WORDS) {
         app.report(&[cloud::status(message, word, T0 + at)]).await;
     }
-}
-
-/// What was taken of each message, in the order in which it was.
-fn taken(app: &TestApp) -> BTreeMap<String, Vec<String>> {
-    let mut taken: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in app.rows(
-        "SELECT provider_message_id, report.status FROM attempt JOIN forward USING (forward_id) \
-         JOIN report USING (report_id) JOIN message ON message.message_id = report.message_id \
-         WHERE http_status = 200 ORDER BY attempt_id",
-    ) {
-        taken
-            .entry(row[0].clone())
-            .or_default()
-            .push(row[1].clone());
-    }
-    taken
 }
 
 /// What it got of one message.
@@ -122,11 +104,9 @@ async fn a_later_status_goes_when_the_earlier_is_given_up() {
     hand.advance(Duration::from_secs(7));
     app.settled().await;
     assert_eq!(got(&receiver, "bad"), ["sent", "sent", "delivered", "read"]);
-    assert_eq!(
-        app.rows("SELECT state FROM forward ORDER BY forward_id")
-            .concat(),
-        ["gave-up", "delivered", "delivered"]
-    );
+    let mut states = fields(&app.forwards().await, ["state"]).concat();
+    states.reverse();
+    assert_eq!(states, ["gave-up", "delivered", "delivered"]);
     app.stop().await;
 }
 
@@ -166,7 +146,7 @@ async fn a_restart_and_a_change_of_the_ordering_keep_what_waits() {
     takes.store(true, SeqCst);
     hand.advance(Duration::from_secs(400));
     app.settled().await;
-    assert_eq!(taken(&app)["bad-too"], WORDS);
+    assert_eq!(app.taken().await["bad-too"], WORDS);
     app.stop().await;
 }
 
@@ -203,7 +183,7 @@ async fn what_waits_in_the_table_keeps_its_order_and_does_not_hold_up_what_is_ne
     takes.store(true, SeqCst);
     hand.advance(Duration::from_secs(7));
     app.settled().await;
-    for (message, words) in taken(&app) {
+    for (message, words) in app.taken().await {
         assert_eq!(words, WORDS, "{message}");
     }
     assert_eq!(receiver.count(), BAD + 30 + 3 * BAD);
@@ -221,7 +201,7 @@ async fn one_that_is_queued_again_alone_waits_for_the_earlier_too() {
         app.value::<i64>("SELECT max(attempts) FROM forward") == 1
     })
     .await;
-    let last: i64 = app.value("SELECT max(forward_id) FROM forward");
+    let last = app.forwards().await[0].forward_id;
     app.order(RetryForwards(tickrelay::store::RetrySelection {
         forward_ids: vec![last],
         ..Default::default()
@@ -233,7 +213,7 @@ async fn one_that_is_queued_again_alone_waits_for_the_earlier_too() {
     takes.store(true, SeqCst);
     hand.advance(Duration::from_secs(7));
     app.settled().await;
-    assert_eq!(taken(&app)["bad"], WORDS);
+    assert_eq!(app.taken().await["bad"], WORDS);
     app.stop().await;
 }
 

@@ -1,6 +1,5 @@
 //! What stands around a webhook and changes nothing about it: a slash, an `Upgrade`.
 
-use rusqlite::Connection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -28,12 +27,9 @@ async fn answers(app: &TestApp, bytes: &[u8], count: usize) -> Vec<String> {
 }
 
 /// The messages of which there are reports.
-fn messages(app: &TestApp) -> Vec<String> {
-    let store: Connection = app.sqlite();
-    let sql = "SELECT provider_message_id FROM message ORDER BY message_id";
-    let mut select = store.prepare(sql).unwrap();
-    let rows = select.query_map([], |row| row.get(0)).unwrap();
-    rows.map(Result::unwrap).collect()
+async fn messages(app: &TestApp) -> Vec<String> {
+    let messages = app.messages().await.into_iter().rev();
+    messages.map(|it| it.provider_message_id.unwrap()).collect()
 }
 
 /// Headers that ask for another protocol; whether more may follow on the connection.
@@ -86,7 +82,7 @@ async fn a_webhook_that_asks_for_another_protocol_is_read_by_its_length() {
         let said = answers(&app, old.as_bytes(), 1).await;
         assert!(said[0].contains(" 200 OK"), "{headers}: {said:?}");
     }
-    assert_eq!(messages(&app), expected);
+    assert_eq!(messages(&app).await, expected);
     app.stop().await;
 }
 
@@ -125,7 +121,7 @@ async fn a_body_in_chunks_and_one_that_is_asked_for_may_ask_for_another_protocol
         let said = answers(&app, odd.as_bytes(), 1).await;
         assert!(said[0].starts_with("HTTP/1.1 4"), "{method}: {said:?}");
     }
-    assert_eq!(messages(&app), ["wamid.chunked", "wamid.asked"]);
+    assert_eq!(messages(&app).await, ["wamid.chunked", "wamid.asked"]);
     app.stop().await;
 }
 

@@ -1,12 +1,11 @@
 //! Wrong credentials are slowed, right ones never, and which address they are counted for.
 
-use rusqlite::Connection;
 use tickrelay::clock::Clock;
 use tickrelay::providers::Provider;
 use tickrelay::providers::authentication::Method;
 
 use crate::support::answer::{Answer, HUB, check, post, signed};
-use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, source};
+use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, only, source};
 
 /// Wrong ones of an address within a minute that are answered with their reason.
 const FEW: usize = 20;
@@ -140,11 +139,9 @@ async fn the_audit_says_from_where_a_change_was_asked_for() {
         let admin = admin.header("X-Forwarded-For", "203.0.113.7, 192.0.2.1");
         let new = serde_json::json!({"name": "crm", "url": "http://127.0.0.1:9/"});
         admin.post("/subscribers", &new).await.with(201);
-        let sql = "SELECT json_extract(detail, '$.address') FROM audit \
-                   WHERE action = 'subscriber.added'";
-        let store: Connection = app.sqlite();
-        let address: String = store.query_row(sql, [], |row| row.get(0)).unwrap();
-        assert_eq!(address, expected);
+        let mut audit = app.audit().await;
+        audit.retain(|it| it.change.action == "subscriber.added");
+        assert_eq!(only(audit).change.detail["address"], expected);
         app.stop().await;
     }
 }

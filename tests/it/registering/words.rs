@@ -51,8 +51,7 @@ async fn a_template_is_written_read_listed_and_removed() {
     }
     assert_eq!(admin.delete(path).await.status, 204);
     admin.delete(path).await.problem(404);
-    let actions =
-        app.rows("SELECT action, id FROM audit WHERE kind = 'template' ORDER BY audit_id");
+    let actions = app.audited("template").await;
     assert_eq!(actions[0], ["template.written", "order/update/en_US"]);
     assert_eq!(actions[3], ["template.removed", "order/update/en_US"]);
     app.stop().await;

@@ -1,17 +1,24 @@
 //! What a test reads of a running service by the store's contract: the same on every engine.
 
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use serde_json::Value;
+use tickrelay::model::{Status, Word as _};
 use tickrelay::store::account_event::AccountEventRecord;
 use tickrelay::store::audit::AuditRecord;
 use tickrelay::store::overview::{WebhookDetail, WebhookRecord};
 use tickrelay::store::poll::PollRecord;
 use tickrelay::store::query::{
-    AccountEventQuery, AttemptQuery, AuditQuery, ForwardDetailQuery, ForwardQuery, MessageQuery,
-    PollQuery, ReplayQuery, Scope, TimelineQuery, WebhookDetailQuery, WebhookQuery, Window,
+    AccountEventQuery, ArrivedQuery, AttemptQuery, AuditQuery, ForwardDetailQuery, ForwardQuery,
+    MessageQuery, PollQuery, ReplayQuery, Scope, TimelineQuery, WebhookDetailQuery, WebhookQuery,
+    Window,
 };
 use tickrelay::store::replay::ReplayRecord;
 use tickrelay::store::timeline::{
-    AttemptAt, ForwardDetail, ForwardRecord, MessageRecord, Timeline,
+    AttemptAt, ForwardDetail, ForwardRecord, MessageRecord, ReportRecord, Timeline,
 };
+use tickrelay::store::watching::{Counted, Position};
 use tickrelay::store::{Query, query};
 
 use super::TestApp;
@@ -120,4 +127,116 @@ impl TestApp {
     pub(crate) async fn audit(&self) -> Vec<AuditRecord> {
         self.listed(AuditQuery { window: ALL }).await
     }
+
+    /// Every report, the first one first.
+    pub(crate) async fn reports(&self) -> Vec<ReportRecord> {
+        let mut reports = Vec::new();
+        for message in self.messages().await {
+            let timeline = self.timeline(&message.message_id.to_string()).await;
+            let timeline = timeline.unwrap();
+            assert_eq!(timeline.message.message_id, message.message_id);
+            reports.extend(timeline.reports);
+        }
+        reports.sort_by_key(|report| report.report_id);
+        reports
+    }
+
+    /// What was done to things of this kind, and to which one; the first one first.
+    pub(crate) async fn audited(&self, kind: &str) -> Vec<[String; 2]> {
+        let mut audit = self.audit().await;
+        audit.retain(|it| it.change.kind == kind);
+        audit.reverse();
+        fields(&audit, ["action", "id"])
+    }
+
+    /// How many reports there are, however many.
+    pub(crate) async fn report_count(&self) -> u64 {
+        let after = Some(Position::default());
+        let arrived = self.store.read(ArrivedQuery { after }).await.unwrap();
+        assert!(!arrived.more, "there are more than are counted at once");
+        let counts = arrived.counts.iter();
+        let reports = counts.filter(|(what, ..)| *what == Counted::Reports);
+        reports.map(|(.., count)| count).sum()
+    }
+
+    /// What was not forwarded to a subscriber: the message, its status, the subscriber, and why; the
+    /// first message first.
+    pub(crate) async fn refusals(&self) -> Vec<[String; 4]> {
+        let mut all = Vec::new();
+        for message in self.messages().await.iter().rev() {
+            let timeline = self.timeline(&message.message_id.to_string()).await;
+            let message = message.provider_message_id.as_deref().unwrap();
+            for report in timeline.unwrap().reports {
+                let status = report.status.map_or("-", Status::as_str);
+                all.extend(report.refusals.iter().map(|it| {
+                    [message, status, &it.subscriber, it.reason.as_str()].map(str::to_owned)
+                }));
+            }
+        }
+        all
+    }
+
+    /// The statuses of each message that were answered 200, in the order of the attempts.
+    pub(crate) async fn taken(&self) -> BTreeMap<String, Vec<String>> {
+        let forwards = self.forwards().await.into_iter();
+        let forwards: HashMap<_, _> = forwards.map(|it| (it.forward_id, it)).collect();
+        let mut attempts = self.attempts().await;
+        attempts.retain(|it| it.attempt.http_status == Some(200));
+        let mut taken = BTreeMap::<_, Vec<_>>::new();
+        for attempt in attempts.iter().rev() {
+            let forward = &forwards[&attempt.forward_id];
+            let message = forward.provider_message_id.clone().unwrap();
+            let status = forward.status.unwrap().to_string();
+            taken.entry(message).or_default().push(status);
+        }
+        taken
+    }
+}
+
+/// These fields of each record as text, for whole comparisons: `status`, `error/error_key`; `-` where
+/// there is none.
+pub(crate) fn fields<const N: usize>(
+    records: &[impl Serialize],
+    names: [&str; N],
+) -> Vec<[String; N]> {
+    let text = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let records = records.iter().map(serde_json::to_value);
+    let row = |record: Value| {
+        names.map(|name| {
+            text(name.split('/').fold(&record, |value, name| {
+                match value {
+                    Value::Null => value,
+                    _ => value
+                        .get(name)
+                        .unwrap_or_else(|| panic!("no {name} in {value}")),
+                }
+            }))
+        })
+    };
+    records.map(|record| row(record.unwrap())).collect()
+}
+
+/// As [`fields`], each different row once, in order, with how many there are of it.
+pub(crate) fn counted<const N: usize>(
+    records: &[impl Serialize],
+    names: [&str; N],
+) -> Vec<Vec<String>> {
+    let mut counts = BTreeMap::<_, usize>::new();
+    for row in fields(records, names) {
+        *counts.entry(row).or_default() += 1;
+    }
+    let row =
+        |(row, count): ([String; N], usize)| row.into_iter().chain([count.to_string()]).collect();
+    counts.into_iter().map(row).collect()
+}
+
+/// The one row there is.
+#[track_caller]
+pub(crate) fn only<T: std::fmt::Debug>(rows: Vec<T>) -> T {
+    let [row] = <[T; 1]>::try_from(rows).unwrap();
+    row
 }
