@@ -11,11 +11,11 @@ use tickrelay::access::Role;
 use tickrelay::admin::{RegisterMessages, ReprocessWebhooks, SentMessage};
 use tickrelay::clock::Clock;
 use tickrelay::model::SubscriberKind;
-use tickrelay::store::ReprocessSelection;
+use tickrelay::store::{ReprocessSelection, WebhookOutcome};
 
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud, fields, until};
 
 /// 2025-10-09T08:53:20Z, seconds.
 const T0: i64 = 1_760_000_000;
@@ -91,26 +91,29 @@ async fn a_notice_is_stored_and_reported_once_however_often_it_comes() {
         assert_eq!(answer, 200);
     }
     app.settled().await;
-    let sql = "SELECT outcome, outcome_detail, reports FROM webhook ORDER BY webhook_id";
+    let names = ["outcome", "outcome_detail", "reports"];
     let (processed, known) = (
         ["processed", "template.paused", "0"],
         ["duplicate", "template.paused", "0"],
     );
-    assert_eq!(app.rows(sql), [processed, known, known]);
-    let sql = "SELECT source, provider_at, field, about, subject, event, name, repeats, text \
-               FROM v_account_events";
-    let expected = [[
-        "cloud",
-        "2025-10-09T08:53:20.000Z",
-        "message_template_status_update",
-        "template",
-        "order_update",
-        "PAUSED",
-        "template.paused",
-        "2",
-        "Template order_update was paused by Meta.",
-    ]];
-    assert_eq!(app.rows(sql), expected);
+    assert_eq!(
+        fields(&app.webhooks().await, names),
+        [known, known, processed]
+    );
+    let events = app.account_events().await;
+    for (name, expected) in [
+        ("source", "cloud"),
+        ("provider_time_ms", "1760000000000"),
+        ("field", "message_template_status_update"),
+        ("about", "template"),
+        ("subject", "order_update"),
+        ("event", "PAUSED"),
+        ("name", "template.paused"),
+        ("repeats", "2"),
+        ("text", "Template order_update was paused by Meta."),
+    ] {
+        assert_eq!(fields(&events, [name]), [[expected]]);
+    }
     let notified = [ops.count(), agents.count(), quiet.count(), crm.count()];
     assert_eq!(notified, [1, 1, 0, 0]);
     let event = ops.received()[0].json();
@@ -179,7 +182,7 @@ async fn a_chat_reads_no_number_of_a_person_and_no_event_of_other_sources() {
     assert_eq!(app.post("infobip", stop.to_string()).await, 200);
     assert_eq!(app.post("cloud", preference("stop", T0)).await, 200);
     app.settled().await;
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM account_event"), 2);
+    assert_eq!(app.account_events().await.len(), 2);
     assert_eq!(agents.count(), 1);
     let text = agents.received()[0].json()["text"]
         .as_str()
@@ -351,13 +354,17 @@ async fn a_webhook_that_an_earlier_version_ignored_becomes_an_event_when_it_is_r
         },
         dry_run,
     };
-    let state = "SELECT (SELECT count(*) FROM account_event), outcome FROM webhook";
+    let state = async || {
+        let webhooks = app.webhooks().await.into_iter();
+        let outcomes: Vec<_> = webhooks.map(|it| it.outcome).collect();
+        (app.account_events().await.len(), outcomes)
+    };
     app.order(again(true)).await;
-    assert_eq!(app.rows(state), [["0", "ignored"]]);
+    assert_eq!(state().await, (0, vec![WebhookOutcome::Ignored]));
     for _ in 0..2 {
         app.order(again(false)).await;
-        assert_eq!(app.rows(state), [["1", "processed"]]);
+        assert_eq!(state().await, (1, vec![WebhookOutcome::Processed]));
     }
-    assert_eq!(app.value::<i64>("SELECT repeats FROM account_event"), 0);
+    assert_eq!(app.account_events().await[0].repeats, 0);
     app.stop().await;
 }

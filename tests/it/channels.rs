@@ -4,12 +4,14 @@
 mod kinds;
 mod orders;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use tickrelay::access::Role;
-use tickrelay::model::{PayloadFormat, Reports};
+use tickrelay::model::{PayloadFormat, Reports, Word as _};
 
-use crate::support::TestApp;
 use crate::support::receiver::Receiver;
+use crate::support::{TestApp, counted, fields};
 
 const USER: &str = "385990001122";
 const OURS: &str = "385910009999";
@@ -117,18 +119,25 @@ async fn another_channel_is_reported_to_those_who_ask_for_it_in_its_own_words() 
     let payload = viber.received().remove(0).json();
     assert_eq!(payload["connectedWhatsAppNo"], "ShopHR");
     assert_eq!(payload["mobileNo"], "+385990001122");
-    let why = "SELECT DISTINCT subscriber || ' ' || channel || ' ' || outcome FROM v_timeline \
-               WHERE event = 'not-forwarded' ORDER BY 1";
+    let mut why = BTreeSet::new();
+    for report in app.reports().await {
+        for it in report.refusals {
+            let (channel, reason) = (&report.channel, it.reason.as_str());
+            why.insert(format!("{} {channel} {reason}", it.subscriber));
+        }
+    }
     let expected = [
         "usual sms channel",
         "usual viber_bm channel",
         "viber sms channel",
         "viber whatsapp channel",
     ];
-    assert_eq!(app.rows(why).concat(), expected);
-    let shown = "SELECT provider_message_id, channel, status, sender FROM v_messages ORDER BY 1";
+    assert_eq!(Vec::from_iter(why), expected);
+    let names = ["provider_message_id", "channel", "status", "sender"];
+    let mut shown = fields(&app.messages().await, names);
+    shown.sort();
     assert_eq!(
-        app.rows(shown),
+        shown,
         [
             ["s", "sms", "failed", "ShopHR"],
             ["v", "viber_bm", "read", "ShopHR"],
@@ -213,7 +222,7 @@ async fn a_fallback_is_reported_once_as_failed_when_whatsapp_is_known_and_not_be
             "infobip:channel_fallback"
         );
     }
-    let ids: std::collections::BTreeSet<String> = payloads
+    let ids: BTreeSet<String> = payloads
         .iter()
         .map(|it| it["eventId"].to_string())
         .collect();
@@ -244,9 +253,9 @@ async fn a_fallback_after_whatsapps_own_delivery_contradicts_and_goes_to_all_rep
         all.sort();
         assert_eq!(all, ["whatsapp delivered", "whatsapp failed"], "{id}");
     }
-    let shown = "SELECT channel, status, conflict, error_key FROM v_messages";
-    let expected = ["whatsapp", "delivered", "1", "infobip:sms_fallback"];
-    assert_eq!(app.rows(shown), [expected, expected]);
+    let names = ["channel", "status", "conflict", "error/error_key"];
+    let expected = ["whatsapp", "delivered", "true", "infobip:sms_fallback"];
+    assert_eq!(fields(&app.messages().await, names), [expected, expected]);
     app.stop().await;
 }
 
@@ -256,9 +265,18 @@ async fn what_else_befalls_another_channel_changes_neither_status_nor_error() {
     let usual = subscribe(&app, "usual", &["any"]).await;
     post(&app, &[unreachable("m")]).await;
     app.settled().await;
-    let state = "SELECT channel, status, conflict, recipient, sender, error_key, sent_at, failed_at \
-                 FROM v_messages";
-    let before = app.rows(state);
+    let names = [
+        "channel",
+        "status",
+        "conflict",
+        "recipient",
+        "sender",
+        "error/error_key",
+        "sent_at_ms",
+        "failed_at_ms",
+    ];
+    let state = async || fields(&app.messages().await, names);
+    let before = state().await;
     let pending = json!({"groupId": 1, "id": 3, "name": "PENDING_WAITING_DELIVERY"});
     let rejected = json!({"groupId": 5, "id": 6, "name": "REJECTED_NETWORK"});
     for others in [
@@ -279,11 +297,10 @@ async fn what_else_befalls_another_channel_changes_neither_status_nor_error() {
     )
     .await;
     app.settled().await;
-    assert_eq!(app.rows(state), before);
+    assert_eq!(state().await, before);
     assert_eq!(notified_of(&usual, "m"), ["whatsapp sent"]);
-    let changes = "SELECT outcome, count(*) FROM v_timeline WHERE event = 'report' GROUP BY 1";
     assert_eq!(
-        app.rows(changes),
+        counted(&app.reports().await, ["change"]),
         [["new", "1"], ["not-a-status", "1"], ["other-channel", "5"]]
     );
     app.stop().await;
@@ -303,14 +320,17 @@ async fn an_sms_proves_a_template_for_a_message_of_whatsapp_alone() {
         &[delivered("own", &by_sms), delivered("leg", &by_sms)],
     )
     .await;
-    let types = "SELECT type || ' ' || type_rule FROM v_messages ORDER BY provider_message_id DESC";
-    let guess = "Regular-Message default";
-    assert_eq!(app.rows(types).concat(), [guess, guess]);
+    let types = async || {
+        let names = ["provider_message_id", "type", "type_rule"];
+        let mut types = fields(&app.messages().await, names);
+        types.sort();
+        types
+    };
+    let guess = |id| [id, "Regular-Message", "default"];
+    assert_eq!(types().await, [guess("leg"), guess("own")]);
     post(&app, &[unreachable("leg")]).await;
-    assert_eq!(
-        app.rows(types).concat(),
-        [guess, "Template-Message evidence"]
-    );
+    let leg = ["leg", "Template-Message", "evidence"];
+    assert_eq!(types().await, [leg, guess("own")]);
     app.stop().await;
 }
 
@@ -322,10 +342,10 @@ async fn a_click_shows_no_channel_and_a_channel_that_is_none_is_refused() {
     let click = json!({"notificationType": "CLICKED", "recipient": USER, "messageId": "c",
         "url": "https://shop.example/", "sendDateTime": 1_760_000_000_000_i64});
     assert_eq!(app.post("infobip", click.to_string()).await, 200);
-    let channel = "SELECT channel FROM v_messages";
-    assert_eq!(app.value::<String>(channel), "unknown");
+    let channel = async || app.messages().await[0].channel.clone();
+    assert_eq!(channel().await, "unknown");
     post(&app, &[delivered("c", &json!({"channel": "SMS"}))]).await;
-    assert_eq!(app.value::<String>(channel), "sms");
+    assert_eq!(channel().await, "sms");
     for (wanted, count) in [("SMS", 1), ("whatsapp", 0), ("unknown", 0)] {
         let found = admin.get(&format!("/messages?channel={wanted}")).await;
         let found = found.with(200)["data"].clone();

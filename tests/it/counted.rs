@@ -58,9 +58,9 @@ async fn check(app: &TestApp, after: &str) {
         all,
         "after {after}"
     );
-    let oldest = "SELECT min(pending_since_ms) FROM forward WHERE state = 'pending' \
-         AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)";
-    let oldest: Option<i64> = app.value(oldest);
+    let pending = app.pending(1_000).await.into_iter();
+    let pending = pending.filter(|it| !it.subscriber_removed);
+    let oldest = pending.map(|it| it.pending_since_ms).min();
     let age_ms = oldest.map_or(0, |since_ms| app.now_ms() - since_ms);
     let shown = readiness(app).await["oldest_pending_forward_age_ms"].clone();
     assert_eq!(shown, age_ms, "after {after}");
@@ -218,8 +218,8 @@ async fn health_separates_attempts_from_forwards_and_shows_the_next_probe() {
     assert!(probe.as_str() > now, "{probe}");
     // The store learns of it after a minute.
     assert_eq!(open["failing_since"], now);
-    let noted = "SELECT failing_since_ms FROM subscriber";
-    assert_eq!(app.value::<Option<i64>>(noted), None);
+    let noted = app.forwards().await[0].subscriber_failing_since_ms;
+    assert_eq!(noted, None);
     hand.advance(Duration::from_secs(2));
     attempts(&app, 14).await;
     let later = health().await["next_due_at"].as_str().unwrap().to_owned();

@@ -15,7 +15,7 @@ use tickrelay::config::PullSettings;
 
 use crate::support::botsquad::{Answer, Api, KEY, statuses};
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, until};
+use crate::support::{TestApp, fields, until};
 
 const T0_MS: i64 = 1_760_000_000_000;
 
@@ -53,11 +53,16 @@ async fn ask_again(app: &TestApp, hand: &Hand, broadcast: &str) {
 }
 
 /// Messages as they stand: id, status, error, recipient.
-fn messages(app: &TestApp) -> Vec<Vec<String>> {
-    app.rows(
-        "SELECT provider_message_id, status, error_key, recipient FROM message \
-         ORDER BY provider_message_id",
-    )
+async fn messages(app: &TestApp) -> Vec<[String; 4]> {
+    let names = [
+        "provider_message_id",
+        "status",
+        "error/error_key",
+        "recipient",
+    ];
+    let mut messages = fields(&app.messages().await, names);
+    messages.sort();
+    messages
 }
 
 #[actix_web::test]
@@ -74,8 +79,8 @@ async fn from_pending_to_done_each_change_is_reported_once() {
     asked(&app, "bc-1", 1).await;
     // An answer that says the same is not stored, and changes nothing.
     ask_again(&app, &hand, "bc-1").await;
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 1);
-    assert_eq!(app.value::<i64>("SELECT sum(repeats) FROM report"), 0);
+    assert_eq!(app.webhooks().await.len(), 1);
+    assert_eq!(fields(&app.reports().await, ["repeats"]), [["0"], ["0"]]);
     let half = statuses(&[("+31600000001", "success"), ("+31600000002", "pending")]);
     api.answer("bc-1", half.clone());
     ask_again(&app, &hand, "bc-1").await;
@@ -263,26 +268,20 @@ async fn the_same_number_twice_is_two_messages_in_whatever_order() {
     );
     poll(&app, "bc-1").await;
     asked(&app, "bc-1", 1).await;
-    let expected = |last: &str| {
-        vec![
-            ["bc-1:31600000001", "sent", "-", one]
-                .map(str::to_owned)
-                .to_vec(),
-            ["bc-1:31600000001.2", "sent", "-", one]
-                .map(str::to_owned)
-                .to_vec(),
-            ["bc-1:31600000002", last, "-", two]
-                .map(str::to_owned)
-                .to_vec(),
+    let expected = |last: &'static str| {
+        [
+            ["bc-1:31600000001", "sent", "-", one],
+            ["bc-1:31600000001.2", "sent", "-", one],
+            ["bc-1:31600000002", last, "-", two],
         ]
     };
-    assert_eq!(messages(&app), expected("queued"));
+    assert_eq!(messages(&app).await, expected("queued"));
     api.answer(
         "bc-1",
         statuses(&[(two, "success"), (one, "success"), (one, "success")]),
     );
     ask_again(&app, &hand, "bc-1").await;
-    assert_eq!(messages(&app), expected("sent"));
+    assert_eq!(messages(&app).await, expected("sent"));
     app.stop().await;
 }
 
@@ -333,7 +332,7 @@ async fn an_old_server_lists_its_failures_and_the_rest_is_reckoned() {
     ask_again(&app, &hand, "bc-1").await;
     assert_eq!(app.poll("bc-1", "state"), "done");
     assert_eq!(
-        messages(&app),
+        messages(&app).await,
         [[
             "bc-1:31600000001",
             "failed",
@@ -371,7 +370,14 @@ async fn odd_numbers_are_kept_and_end_nothing() {
     api.answer("bc-1", answer.clone());
     poll(&app, "bc-1").await;
     asked(&app, "bc-1", 1).await;
-    let counts = app.rows("SELECT state, total, success, failure, pending FROM poll");
+    let names = [
+        "state",
+        "counts/total",
+        "counts/success",
+        "counts/failure",
+        "counts/pending",
+    ];
+    let counts = fields(&app.polls().await, names);
     assert_eq!(counts, [["open", "9", "1", "0", "1"]]);
     answer["statuses"][1]["status"] = json!("success");
     api.answer("bc-1", answer);

@@ -97,7 +97,7 @@ async fn what_a_subscriber_missed_is_sent_again_and_nothing_else() {
         (&replay["state"], &replay["marked"]),
         (&json!("done"), &json!(0))
     );
-    let audit = app.rows("SELECT action, id FROM audit WHERE kind = 'replay' ORDER BY audit_id");
+    let audit = app.audited("replay").await;
     assert_eq!(audit.len(), 2);
     assert_eq!(audit[1], ["replay.started", &path["/replays/".len()..]]);
     app.stop().await;
@@ -155,7 +155,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
     ];
     for (mut order, expected) in cases {
         // As they were before any replay: a replay of one time is not of another.
-        let kept = app.rows("SELECT forward_id, pending_since_ms FROM forward");
+        let kept = app.forwards().await;
         let before = receiver.count();
         order["subscriber"] = json!("crm");
         let path = begin(&admin, &order).await;
@@ -164,9 +164,10 @@ async fn a_replay_is_of_what_its_filter_wants() {
         app.settled().await;
         assert_eq!(receiver.count() - before, expected, "{order}");
         let store = app.sqlite();
-        for row in kept {
+        for forward in kept {
             let sql = "UPDATE forward SET pending_since_ms = ?2 WHERE forward_id = ?1";
-            store.execute(sql, [&row[0], &row[1]]).unwrap();
+            let values = [forward.forward_id, forward.pending_since_ms];
+            store.execute(sql, values).unwrap();
         }
     }
     // The last one wants new ids.
@@ -178,7 +179,11 @@ async fn a_replay_is_of_what_its_filter_wants() {
             .all(|it| !known.contains(it.header("webhook-id")))
     );
     // What they were is kept, as long as their forwards.
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM former_uid"), 3);
+    let mut former = 0;
+    for forward in app.forwards().await {
+        former += app.forward(forward.forward_id).await.former_uids.len();
+    }
+    assert_eq!(former, 3);
     for it in before {
         let path = format!("/forwards/{}", it.header("webhook-id"));
         admin.get(&path).await.with(200);
@@ -264,7 +269,7 @@ async fn what_is_wrong_with_a_replay_is_named() {
     }
     let wrong = admin.get("/replays?state=done").await;
     assert_eq!(wrong.problem(422), ["state"]);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM replay"), 0);
+    assert_eq!(app.replays().await, []);
     app.stop().await;
 }
 
@@ -360,7 +365,7 @@ async fn one_asked_for_twice_under_a_key_is_begun_once() {
     assert_eq!((again.status, &again.text), (202, &first.text));
     assert_eq!(again.header("location"), first.header("location"));
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM replay"), 1);
+    assert_eq!(app.replays().await.len(), 1);
     let nothing = admin.ask(Method::POST, "/replays", None).await;
     assert_eq!(nothing.status, 422, "the key is of another request");
     app.stop().await;

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tickrelay::model::PayloadFormat;
+use tickrelay::store::timeline::Timeline;
 
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud};
+use crate::support::{TestApp, cloud, fields};
 
 const T0: i64 = 1_760_000_000;
 
@@ -53,19 +54,17 @@ async fn a_status_by_both_fields_is_one_report_and_ends_alike_whichever_came_fir
     }
     app.settled().await;
     assert_eq!(receiver.count(), 2);
-    let reports = "SELECT provider_message_id, field, repeats, type, type_rule \
-                   FROM report JOIN message USING (message_id) ORDER BY report_id";
-    // The first way stands in the column; the message is what both make of it.
-    assert_eq!(
-        app.rows(reports),
-        [
-            ["wamid.1", "messages", "1", "Regular-Message", "standby"],
-            ["wamid.2", "standby", "1", "Regular-Message", "standby"],
-        ]
-    );
-    let outcomes = "SELECT group_concat(outcome) FROM webhook";
-    let expected = "processed,duplicate,processed,duplicate";
-    assert_eq!(app.value::<String>(outcomes), expected);
+    assert_eq!(app.messages().await.len(), 2);
+    // The first way stands in the report; the message is what both make of it.
+    for (id, field) in [("wamid.1", "messages"), ("wamid.2", "standby")] {
+        let Timeline { message, reports } = app.timeline(id).await.unwrap();
+        assert_eq!(fields(&reports, ["field", "repeats"]), [[field, "1"]]);
+        let rule = fields(&[message], ["type", "type_rule"]);
+        assert_eq!(rule, [["Regular-Message", "standby"]], "{id}");
+    }
+    let outcomes = fields(&app.webhooks().await, ["outcome"]).concat();
+    let expected = ["duplicate", "processed", "duplicate", "processed"];
+    assert_eq!(outcomes, expected);
     let timeline = app
         .admin()
         .await
@@ -114,9 +113,9 @@ async fn a_registration_outranks_a_copy_in_either_order() {
         }
     }
     // A copy is no report: it is recognised, and it brings no status.
-    let webhooks = "SELECT outcome, outcome_detail, reports, new_reports FROM webhook";
+    let names = ["outcome", "outcome_detail", "reports", "new_reports"];
     assert_eq!(
-        app.rows(webhooks),
+        fields(&app.webhooks().await, names),
         [["ignored", "echo", "0", "0"], ["ignored", "echo", "0", "0"]]
     );
     app.stop().await;
@@ -151,9 +150,9 @@ async fn a_copy_after_the_status_fills_the_message_and_sends_nothing() {
         })
         .collect();
     assert_eq!(notified, [["sent", ""], ["read", "Your order left"]]);
-    let reports = "SELECT kind, repeats FROM report ORDER BY report_id";
+    let reports = fields(&app.reports().await, ["kind", "repeats"]);
     let expected = [["status", "0"], ["echo", "1"], ["status", "0"]];
-    assert_eq!(app.rows(reports), expected);
+    assert_eq!(reports, expected);
     app.stop().await;
 }
 

@@ -7,7 +7,7 @@ use tickrelay::admin::{PauseSubscriber, RemoveSubscriber, ResumeSubscriber, Rota
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until, verify};
+use crate::support::{TestApp, cloud, counted, until, verify};
 
 const T0: i64 = 1_760_000_000;
 
@@ -51,7 +51,7 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     })
     .await;
     assert_eq!(
-        app.rows("SELECT state, gave_up, count(*) FROM forward GROUP BY 1, 2"),
+        counted(&app.forwards().await, ["state", "gave_up"]),
         [
             ["delivered", "-", "10"],
             ["gave-up", "subscriber-removed", "10"]

@@ -19,7 +19,7 @@ mod stored;
 pub(crate) mod traffic;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use hmac::{Hmac, Mac};
@@ -255,30 +255,27 @@ impl TestApp {
 
     /// Waits until no forward is pending.
     pub(crate) async fn settled(&self) {
-        let pending = || self.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
-        // What became of them so far distinguishes a forward that waits from one that was forgotten.
-        let attempts = || {
-            let sql = "SELECT count(*) || ' pending, attempts: ' || json_group_array(\
-                 json_object('forward', forward_id, 'due_at_ms', due_at_ms, 'at', started_at_ms, \
-                 'error', error_code, 'detail', detail)) \
-                 FROM forward LEFT JOIN attempt USING (forward_id) WHERE state = 'pending'";
-            format!("every forward is settled; {}", self.value::<String>(sql))
-        };
-        until_or(attempts, || pending() == 0).await;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.pending(1).await.is_empty() {
+            if Instant::now() >= deadline {
+                // What became of them so far distinguishes a forward that waits from one that was
+                // forgotten.
+                let mut waiting = Vec::new();
+                for forward in self.pending(100).await {
+                    waiting.push(self.forward(forward.forward_id).await.forward);
+                }
+                panic!("not in time: every forward is settled; pending: {waiting:#?}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
 /// Waits until a condition holds; fails the test when it does not come true.
-pub(crate) async fn until(what: &str, holds: impl FnMut() -> bool) {
-    until_or(|| what.to_owned(), holds).await;
-}
-
-/// As [`until`], where what failed is found out only then.
-async fn until_or(what: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + PATIENCE;
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        let late = std::time::Instant::now() >= deadline;
-        assert!(!late, "not in time: {}", what());
+        assert!(Instant::now() < deadline, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

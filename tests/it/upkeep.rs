@@ -6,11 +6,12 @@ use tickrelay::admin::{
     Failure, PauseSubscriber, RemoveSubscriber, ReprocessWebhooks, ResumeSubscriber,
 };
 use tickrelay::clock::Clock;
+use tickrelay::model::Status;
 use tickrelay::store::{Prunable, PruneStep, ReprocessSelection, Reread, WebhookOutcome};
 
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud_status, until};
+use crate::support::{TestApp, cloud_status, fields, until};
 
 const START_MS: i64 = 1_760_000_100_000;
 const DAY: Duration = Duration::from_hours(24);
@@ -111,7 +112,7 @@ async fn a_kind_of_row_that_cannot_be_pruned_holds_no_other_back() {
         app.value::<i64>("SELECT count(*) FROM message") == 0
     })
     .await;
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM webhook"), 1);
+    assert_eq!(app.webhooks().await.len(), 1);
     app.stop().await;
 }
 
@@ -154,18 +155,19 @@ async fn a_webhook_that_can_be_read_at_last_becomes_reports_once() {
     );
     assert_eq!(reread.found[0].provider_status, "read");
     assert_eq!(reread.forwards, 1);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 1);
+    assert_eq!(app.reports().await.len(), 1);
     assert_eq!(receiver.count(), 1, "a dry run sends nothing");
 
     assert_eq!(reprocess(&app, everything(), false).await, found);
     until("the read is forwarded", || receiver.count() == 2).await;
     assert_eq!(receiver.statuses(), ["sent", "read"]);
+    let read = app.reports().await.pop().unwrap();
     assert_eq!(
-        app.value::<i64>("SELECT received_at_ms FROM report WHERE status = 'read'"),
-        START_MS
+        (read.status, read.received_at_ms),
+        (Some(Status::Read), START_MS)
     );
-    let pending = "SELECT pending_since_ms FROM forward ORDER BY forward_id DESC LIMIT 1";
-    assert_eq!(app.value::<i64>(pending), START_MS + 86_400_000);
+    let since_ms = app.forwards().await[0].pending_since_ms;
+    assert_eq!(since_ms, START_MS + 86_400_000);
 
     assert_eq!(reprocess(&app, everything(), false).await, []);
     let all = ReprocessSelection {
@@ -175,7 +177,7 @@ async fn a_webhook_that_can_be_read_at_last_becomes_reports_once() {
     assert_eq!(reprocess(&app, all, false).await, []);
     app.settled().await;
     assert_eq!(receiver.count(), 2);
-    assert_eq!(app.value::<i64>("SELECT sum(repeats) FROM report"), 0);
+    assert_eq!(fields(&app.reports().await, ["repeats"]), [["0"], ["0"]]);
     app.stop().await;
 }
 
@@ -199,7 +201,7 @@ async fn a_word_that_was_unknown_and_is_understood_now_is_forwarded() {
     let found = reprocess(&app, one, false).await;
     assert_eq!(found[0].found.len(), 1);
     until("it is forwarded", || receiver.statuses() == ["delivered"]).await;
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM report"), 1);
+    assert_eq!(app.reports().await.len(), 1);
     let missing = ReprocessWebhooks {
         selection: ReprocessSelection {
             webhook_ids: vec![7],

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tickrelay::clock::Clock;
 
 use super::{T0, chat, envelope, events, failure, started};
-use crate::support::{TestApp, until};
+use crate::support::{TestApp, fields, until};
 
 /// An error of the channel of one number.
 fn outage(code: i64, at_s: i64) -> String {
@@ -29,7 +29,7 @@ async fn an_outage_is_reported_once_in_a_window_and_the_next_notice_has_the_coun
     }
     app.settled().await;
     // Each second of it is stored, and the first is sent.
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM account_event"), 20);
+    assert_eq!(app.account_events().await.len(), 20);
     assert_eq!((agents.count(), ops.count()), (1, 1));
     let reported = "Meta reported error 131000 (Something went wrong) for number 34910000000.";
     let first = text(&agents.received()[0].json());
@@ -86,8 +86,9 @@ async fn the_same_of_two_accounts_is_two_events() {
         assert_eq!(app.post("cloud", body.clone()).await, 200);
     }
     app.settled().await;
-    let rows = app.rows("SELECT account_id, repeats FROM v_account_events ORDER BY account_id");
-    assert_eq!(rows, [["1", "1"], ["2", "1"]]);
+    let mut events = fields(&app.account_events().await, ["account_id", "repeats"]);
+    events.sort();
+    assert_eq!(events, [["1", "1"], ["2", "1"]]);
     assert_eq!(ops.count(), 2);
     app.stop().await;
 }
@@ -107,8 +108,8 @@ async fn a_restriction_of_adding_numbers_explains_no_failure() {
         restricted("RESTRICTED_ADD_PHONE_NUMBER_ACTION", T0 - 600),
     )
     .await;
-    let names = || app.rows("SELECT name FROM account_event ORDER BY account_event_id");
-    assert_eq!(names(), [["account.feature_restricted"]]);
+    let names = fields(&app.account_events().await, ["name"]);
+    assert_eq!(names, [["account.feature_restricted"]]);
     let explained = async || super::explaining::explained(&app, "wamid.m").await;
     assert_eq!(explained().await, [""; 0]);
     // The control: one that stops sends does.
@@ -142,8 +143,8 @@ async fn a_raise_of_the_limits_is_distinguished_from_a_cut() {
     );
     app.post("cloud", limits(10_000, T0 - 300)).await;
     assert_eq!(explained().await, [""; 0]);
-    let names = app.rows("SELECT name FROM account_event ORDER BY account_event_id");
-    let expected = ["changed", "lowered", "raised"].map(|it| [format!("account.limits_{it}")]);
+    let names = fields(&app.account_events().await, ["name"]);
+    let expected = ["raised", "lowered", "changed"].map(|it| [format!("account.limits_{it}")]);
     assert_eq!(names, expected);
     app.stop().await;
 }

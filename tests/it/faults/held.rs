@@ -9,6 +9,7 @@ use tickrelay::clock::{Clock, Hand};
 use tickrelay::duties::expiry::Expiry;
 use tickrelay::duties::pruning::Pruning;
 use tickrelay::duties::{Duty, Next};
+use tickrelay::model::SubscriberState;
 use tickrelay::store::Lease;
 
 use crate::retrying::{attempts, switched};
@@ -43,8 +44,8 @@ async fn with_three_forwards() -> (TestApp, Hand, Receiver) {
     hand.advance(Duration::from_mins(2));
     attempts(&app, 3).await;
     until("the store knows since when it fails", || {
-        app.value::<Option<i64>>("SELECT max(failing_since_ms) FROM subscriber")
-            .is_some()
+        let down = app.store.subscriber("down").unwrap();
+        down.failing_since_ms.is_some()
     })
     .await;
     (app, hand, down)
@@ -86,18 +87,18 @@ async fn clock_held(app: &TestApp) -> Value {
 }
 
 /// Webhooks, what became of the forwards, and of the subscriber that refuses them.
-fn left(app: &TestApp) -> (i64, Vec<Vec<String>>, String) {
+fn left(app: &TestApp) -> (i64, Vec<Vec<String>>, SubscriberState) {
     (
         app.value("SELECT count(*) FROM webhook"),
         app.rows("SELECT state FROM forward ORDER BY subscriber_id"),
-        app.value("SELECT state FROM subscriber WHERE name = 'down'"),
+        app.store.subscriber("down").unwrap().state,
     )
 }
 
-fn all() -> (i64, Vec<Vec<String>>, String) {
+fn all() -> (i64, Vec<Vec<String>>, SubscriberState) {
     let states = [["delivered"], ["pending"], ["pending"]];
     let states = states.map(|state| state.map(str::to_owned).to_vec());
-    (1, states.to_vec(), "active".to_owned())
+    (1, states.to_vec(), SubscriberState::Active)
 }
 
 #[actix_web::test]
@@ -193,9 +194,10 @@ async fn what_a_clock_settled_that_was_ahead_is_pruned_by_when_it_was_reported()
     let name = "slow".to_owned();
     app.order(ResumeSubscriber { name }).await;
     app.settled().await;
-    let settled_ms: i64 = app.value("SELECT max(settled_at_ms) FROM forward");
+    let forwards = app.forwards().await.into_iter();
+    let settled_ms = forwards.filter_map(|it| it.settled_at_ms).max().unwrap();
     assert!(settled_ms >= START_MS + AHEAD_MS, "{settled_ms}");
-    let count = |table: &str| app.value::<i64>(&format!("SELECT count(*) FROM {table}"));
+    let payloads = || app.value::<usize>("SELECT count(*) FROM payload");
     for (days, message) in [(7, 1), (9, 1), (11, 0)] {
         hand.set_ms(START_MS + HOUR_MS);
         for _ in 0..days * 24 {
@@ -203,13 +205,12 @@ async fn what_a_clock_settled_that_was_ahead_is_pruned_by_when_it_was_reported()
             assert!(app.store.held_clock().is_none());
         }
         round(&app).await;
-        let payload = i64::from(days < 8);
         assert_eq!(
-            (count("payload"), count("message")),
-            (payload, message),
+            (payloads(), app.messages().await.len()),
+            (usize::from(days < 8), message),
             "{days} days"
         );
     }
-    assert_eq!(count("forward"), 0);
+    assert!(app.forwards().await.is_empty());
     app.stop().await;
 }

@@ -5,6 +5,7 @@ use tickrelay::access::Role;
 
 use super::{ask_again, asked, boot, poll};
 use crate::support::botsquad::{Api, statuses};
+use crate::support::fields;
 use crate::support::receiver::Receiver;
 
 fn send() -> Value {
@@ -80,7 +81,9 @@ async fn messages_of_a_broadcast_have_it_asked_for_before_or_after_the_answer() 
     message["message"] = json!("Hello again");
     let joined = caller.post("/messages", &message).await.with(200);
     assert_eq!(joined["results"][0]["result"], "joined");
-    let rows = app.rows("SELECT provider_message_id, status, text FROM message ORDER BY 1");
+    let names = ["provider_message_id", "status", "text"];
+    let mut rows = fields(&app.messages().await, names);
+    rows.sort();
     assert_eq!(
         rows,
         [
@@ -195,7 +198,7 @@ async fn what_cannot_be_asked_for_is_refused_with_the_field_and_the_remedy() {
         .await
         .problem(404);
     caller.get("/sources/none/broadcasts").await.problem(404);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM poll"), 0);
+    assert_eq!(app.polls().await, []);
     app.stop().await;
 }
 
@@ -266,7 +269,7 @@ async fn polls_are_listed_page_by_page_and_by_who_may_see_them() {
         .post("/sources/bq/broadcasts", &json!({"id": "x"}))
         .await
         .problem(403);
-    let audit = app.rows("SELECT action, id FROM audit WHERE kind = 'broadcast'");
+    let audit = app.audited("broadcast").await;
     assert_eq!(audit.len(), 3);
     assert_eq!(audit[0], ["broadcast.polled", "bc-1"]);
     app.stop().await;

@@ -1,5 +1,7 @@
 //! How fast a replay is, what stops it, and what does not wait for it.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::RemoveSubscriber;
@@ -9,16 +11,16 @@ use super::{begin, ended, pour};
 use crate::retrying::{T0, pause, resume};
 use crate::support::api::Caller;
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud, counted, until};
 
 /// Forwards that a subscriber is queued while a replay waits for it, and what one step may add.
-const ROOM: i64 = 512 + 256;
+const ROOM: u64 = 512 + 256;
 
 /// Waits until the replay pauses on a full queue.
-async fn stalled(app: &TestApp) -> i64 {
+async fn stalled(app: &TestApp) -> u64 {
     let pending = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
     until("it waits for its subscriber", || pending() >= 512).await;
-    let marked: i64 = app.value("SELECT sum(marked) FROM replay");
+    let marked: u64 = app.replays().await.iter().map(|it| it.marked).sum();
     assert!((512..=ROOM).contains(&marked), "{marked}");
     marked
 }
@@ -65,15 +67,15 @@ async fn one_that_is_cancelled_queues_no_more() {
         .with(200);
     assert_eq!(again, first);
     // That one changed nothing, and nothing is notified of it.
-    let cancelled_in_audit = "SELECT count(*) FROM audit WHERE action = 'replay.cancelled'";
-    assert_eq!(app.value::<i64>(cancelled_in_audit), 1);
+    let audit = app.audited("replay").await.into_iter();
+    assert_eq!(audit.filter(|it| it[0] == "replay.cancelled").count(), 1);
     resume(&app).await;
     app.settled().await;
     // A second one is done when the first one would be too.
     let next = begin(&admin, &json!({"subscriber": "crm", "missed": true})).await;
     ended(&app, &admin, &next).await;
     assert_eq!(admin.get(&path).await.with(200), first);
-    let sent = i64::try_from(receiver.count() - MESSAGES).unwrap();
+    let sent = u64::try_from(receiver.count() - MESSAGES).unwrap();
     assert_eq!(sent, marked);
     app.stop().await;
 }
@@ -176,14 +178,19 @@ async fn one_for_a_subscriber_that_is_removed_ends() {
     assert_eq!(ended(&app, &admin, &path).await["state"], "cancelled");
     // What it had taken was taken, whether the replay came to it or not.
     assert_eq!(
-        app.rows("SELECT state, gave_up, count(*) FROM forward GROUP BY 1, 2 ORDER BY 1"),
+        counted(&app.forwards().await, ["state", "gave_up"]),
         [
             ["delivered", "-", "1000"],
             ["gave-up", "subscriber-removed", "1"]
         ]
     );
-    let untrue = "SELECT count(*) FROM forward JOIN attempt USING (forward_id) \
-                  WHERE settled_at_ms != started_at_ms + duration_ms";
-    assert_eq!(app.value::<i64>(untrue), 0);
+    let forwards = app.forwards().await.into_iter();
+    let settled: BTreeMap<_, _> = forwards
+        .map(|it| (it.forward_id, it.settled_at_ms))
+        .collect();
+    for it in app.attempts().await {
+        let ended_ms = it.attempt.started_at_ms + i64::from(it.attempt.duration_ms);
+        assert_eq!(settled[&it.forward_id], Some(ended_ms));
+    }
     app.stop().await;
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use serde_json::Value;
-use tickrelay::model::{Status, Word as _};
+use tickrelay::model::{ForwardState, Status, Word as _};
 use tickrelay::store::account_event::AccountEventRecord;
 use tickrelay::store::audit::AuditRecord;
 use tickrelay::store::overview::{WebhookDetail, WebhookRecord};
@@ -141,6 +141,15 @@ impl TestApp {
         reports
     }
 
+    /// Every body that is kept, that of the newest webhook first.
+    pub(crate) async fn bodies(&self) -> Vec<Vec<u8>> {
+        let mut bodies = Vec::new();
+        for webhook in self.webhooks().await {
+            bodies.extend(self.webhook(webhook.webhook_id).await.body);
+        }
+        bodies
+    }
+
     /// What was done to things of this kind, and to which one; the first one first.
     pub(crate) async fn audited(&self, kind: &str) -> Vec<[String; 2]> {
         let mut audit = self.audit().await;
@@ -191,6 +200,16 @@ impl TestApp {
         }
         taken
     }
+
+    /// The newest pending forwards, at most so many.
+    pub(crate) async fn pending(&self, limit: usize) -> Vec<ForwardRecord> {
+        self.listed(ForwardQuery {
+            state: Some(ForwardState::Pending),
+            window: Window::newest(limit),
+            ..ForwardQuery::default()
+        })
+        .await
+    }
 }
 
 /// These fields of each record as text, for whole comparisons: `status`, `error/error_key`; `-` where
@@ -204,20 +223,18 @@ pub(crate) fn fields<const N: usize>(
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    let row = |record: Value| names.map(|name| text(name.split('/').fold(&record, member)));
     let records = records.iter().map(serde_json::to_value);
-    let row = |record: Value| {
-        names.map(|name| {
-            text(name.split('/').fold(&record, |value, name| {
-                match value {
-                    Value::Null => value,
-                    _ => value
-                        .get(name)
-                        .unwrap_or_else(|| panic!("no {name} in {value}")),
-                }
-            }))
-        })
-    };
     records.map(|record| row(record.unwrap())).collect()
+}
+
+/// A member of an object; null where there is no object.
+fn member<'v>(value: &'v Value, name: &str) -> &'v Value {
+    let missing = || panic!("no {name} in {value}");
+    match value {
+        Value::Null => value,
+        _ => value.get(name).unwrap_or_else(missing),
+    }
 }
 
 /// As [`fields`], each different row once, in order, with how many there are of it.
