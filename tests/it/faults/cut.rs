@@ -180,7 +180,10 @@ async fn a_log_that_is_cut_amid_commits_costs_no_webhook_that_was_answered_200()
 async fn a_log_that_is_cut_and_removed_amid_commits_costs_no_webhook_that_was_answered_200() {
     check_amid(|home| {
         cut(&log_of(home), 0);
-        std::fs::remove_file(home.file("tickrelay.db-wal")).unwrap();
+        // A service that noticed the cut at once has ended, and left no log.
+        if let Err(error) = std::fs::remove_file(home.file("tickrelay.db-wal")) {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+        }
     })
     .await;
     check_amid(|home| {
