@@ -287,6 +287,8 @@ pub(crate) fn config(path: &Path) -> Config {
     config.server.shutdown_grace = Duration::from_secs(2);
     config.store.path = path.to_path_buf();
     config.store.disk_reserve_bytes = 0;
+    // How long a list takes is the machine's too.
+    config.store.list_budget = PATIENCE;
     config.forward.allow_http = true;
     config.forward.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
     config.forward.timeout = Duration::from_secs(5);
