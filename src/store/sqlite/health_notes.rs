@@ -35,13 +35,12 @@ pub(super) fn of(
         );
     }
     if !health.disk_ok {
-        let free = health.free_bytes.unwrap_or_default();
         let reserve = limits.reserve_bytes;
         note(
             "disk-low",
             format!(
-                "{free} bytes of the disk are free, fewer than the {reserve} of store.disk_reserve. \
-                 Webhooks are answered 503 until there is room."
+                "The disk has less room than store.disk_reserve keeps free ({reserve} bytes). Webhooks \
+                 are answered 503 until there is room."
             ),
         );
     }
