@@ -296,7 +296,7 @@ impl Server {
         let duties = tokio::spawn(self.duties.run(stopped.clone()));
         let operations = self.operations.clone();
         let shared = self.shared;
-        let made = || format!("cannot make the control socket {}", self.socket.display());
+        let made = || format!("cannot make the socket {}", self.socket.display());
         let socket = ApiSocket::bind(&self.socket).with_context(made)?;
         let socket = socket
             .serve(shared.clone(), self.grace, stopped)

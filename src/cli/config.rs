@@ -185,7 +185,7 @@ mod tests {
             ),
             ("text/tickrelay.db", "text is no folder"),
             ("text", "text is no SQLite file: name another path"),
-            (long.as_str(), "the control socket beside the store"),
+            (long.as_str(), "the socket beside the store"),
         ] {
             std::fs::write(&file, format!("[store]\nurl = 'sqlite://{path}'\n")).unwrap();
             let (exit, data, talk) = run(&["config", "check", "--config", name]);

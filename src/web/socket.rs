@@ -28,7 +28,7 @@ const PATH_LIMIT: usize = 107;
 /// The path of a socket is longer than the system allows.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the control socket beside the store would have a path of {0} bytes, {PATH_LIMIT} at most are \
+    "the socket beside the store would have a path of {0} bytes, {PATH_LIMIT} at most are \
      possible: choose a shorter path in store.url"
 )]
 pub struct SocketPathTooLong(usize);

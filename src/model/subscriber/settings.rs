@@ -1,6 +1,6 @@
 //! A subscriber's settings, one row each.
 //!
-//! A row is all that the API, the command line, the control socket, the store, the audit and `--json`
+//! A row is all that the API, the command line, the store, the audit and `--json`
 //! need to know of a setting: each applies a template of its own to these rows. What a row's type
 //! must be able to do stands at the macro `settings!`. CONTRIBUTING.md has the walk for a new one.
 
