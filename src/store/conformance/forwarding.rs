@@ -1,6 +1,6 @@
 //! What is queued for subscribers: how a lane gets it, and what becomes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine, report};
@@ -16,6 +16,7 @@ use crate::store::{
 
 each_engine!(
     a_lane_reads_what_is_pending_in_the_order_of_the_message_and_is_handed_the_rest,
+    a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog,
     what_is_delivered_is_pending_no_more_and_leaves_its_attempt,
     what_is_to_be_tried_again_waits_until_it_is_due,
     what_was_given_up_is_queued_again_by_hand_with_another_id,
@@ -121,6 +122,45 @@ async fn a_lane_reads_what_is_pending_in_the_order_of_the_message_and_is_handed_
     };
     let again = subject.refill(other.id, held).await;
     assert!(again.pending.is_empty() && again.live);
+}
+
+/// However many reports each message has; and what it is given is whole messages.
+async fn a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog(subject: Subject) {
+    const MESSAGES: usize = 900;
+    let crm = subject.subscriber("crm").await;
+    subject.store.open_lane(crm.id).await.unwrap();
+    let statuses = [Status::Sent, Status::Delivered, Status::Read];
+    for (status, second) in statuses.into_iter().zip(1..) {
+        let report = |number| report(&format!("m{number}"), status, second);
+        subject.commit((0..MESSAGES).map(report).collect()).await;
+    }
+    let mut refill = subject.refill(crm.id, LaneContents::default()).await;
+    assert!(!refill.live);
+    let first = refill.pending.len();
+    assert!((3..=1026).contains(&first), "{first} at once");
+    let mut given = BTreeSet::new();
+    while !refill.pending.is_empty() {
+        let mut of_message: BTreeMap<i64, usize> = BTreeMap::new();
+        for forward in &refill.pending {
+            *of_message.entry(forward.message_id).or_default() += 1;
+            assert!(given.insert(forward.forward_id), "given twice");
+        }
+        assert!(of_message.values().all(|forwards| *forwards == 3));
+        // What it was given is gone; the lane holds nothing.
+        for forward in &refill.pending {
+            subject.store.settle(Settlement {
+                forward_id: forward.forward_id,
+                attempt: None,
+                settled: Settled::Delivered,
+            });
+        }
+        let nothing = subject
+            .store
+            .change(NoChange, |()| ((), ChangeRecord::default()));
+        nothing.await.unwrap();
+        refill = subject.refill(crm.id, LaneContents::default()).await;
+    }
+    assert_eq!(given.len(), 3 * MESSAGES);
 }
 
 async fn what_is_delivered_is_pending_no_more_and_leaves_its_attempt(subject: Subject) {

@@ -62,7 +62,7 @@ struct Wanted {
     ordering: Ordering,
     /// The newest first, not the oldest.
     newest: bool,
-    /// So many rows at most, their messages' others aside.
+    /// So many rows at most, but for the last message's others.
     room: usize,
 }
 
@@ -189,7 +189,6 @@ impl Core {
                 continue;
             }
             is_news = true;
-            left -= 1;
             let message_id: i64 = row.get(1)?;
             let mut siblings = of_message
                 .query_map(params![message_id, subscriber_id], read_pending)?
@@ -202,9 +201,14 @@ impl Core {
                 .map(|first| first.due_at_ms)
                 .filter(|due_ms| *due_ms > wanted.due_before_ms);
             siblings.retain(|sibling| due.known.insert(sibling.forward_id));
-            match waits_until_ms {
-                Some(until_ms) => due.put_off.push((message_id, until_ms)),
-                None => due.pending.append(&mut siblings),
+            if let Some(until_ms) = waits_until_ms {
+                left -= 1;
+                due.put_off.push((message_id, until_ms));
+            } else {
+                // The others take room as well: of many messages with several reports each, the lane
+                // would hold several times its window.
+                left = left.saturating_sub(siblings.len().max(1));
+                due.pending.append(&mut siblings);
             }
         }
         // Behind what was read, or put off, there may be more that is due.
