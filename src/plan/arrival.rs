@@ -66,6 +66,18 @@ pub enum WebhookOutcome {
     Unparsed,
 }
 
+impl WebhookOutcome {
+    /// The outcome of a webhook that ended so, after one more part of it: what is new counts most.
+    #[must_use]
+    pub(crate) fn with_part(self, part: Self) -> Self {
+        let by_weight = [Self::Processed, Self::Unparsed, Self::Duplicate];
+        let mut by_weight = by_weight.into_iter();
+        by_weight
+            .find(|outcome| [self, part].contains(outcome))
+            .unwrap_or(self)
+    }
+}
+
 impl Choice for WebhookOutcome {
     const WHAT: &'static str = "outcome";
 }

@@ -18,9 +18,7 @@ use super::query::{ForwardQuery, MessageQuery, Window};
 use super::timeline::{ForwardRecord, MessageRecord};
 use super::{Accepted, Arrival, ChangeRecord, Options, Store};
 use crate::clock::{Clock, Hand};
-use crate::model::{
-    Kind, MessageType, NewSubscriber, Report, Status, Subscriber, SubscriberKind, Word as _,
-};
+use crate::model::{Kind, MessageType, NewSubscriber, Report, Status, Subscriber, Word as _};
 use crate::providers::{Item, Parsed, Provider};
 
 /// When each claim begins, ms since 1970 UTC.
@@ -97,10 +95,11 @@ impl Subject {
     }
 
     async fn add(&self, new: NewSubscriber) -> Arc<Subscriber> {
+        let kind = new.kind;
         let insert = InsertSubscriber { new };
         let finish = |(subscriber, _)| (subscriber, ChangeRecord::default());
         let subscriber = self.store.change(insert, finish).await.unwrap();
-        assert_eq!(subscriber.kind, SubscriberKind::Callback);
+        assert_eq!(subscriber.kind, kind);
         Arc::new(subscriber)
     }
 

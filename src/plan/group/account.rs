@@ -44,8 +44,8 @@ impl<'w> Fold<'w, '_> {
                 }
                 (None, Some(found)) => {
                     let repeats = &mut self.writes.events[*found].repeats;
-                    let count = repeats.map_or(0, |(count, _)| count);
-                    *repeats = Some((count + 1, noting.received_ms));
+                    let (count, last_ms) = repeats.unwrap_or((0, noting.received_ms));
+                    *repeats = Some((count + 1, last_ms.max(noting.received_ms)));
                 }
                 (None, None) => {}
             }

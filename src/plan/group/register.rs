@@ -35,35 +35,35 @@ impl<'w> Fold<'w, '_> {
         registering: &'w Registering,
         keys: RegistrationKeys<'w>,
     ) -> RegisterOutcome {
-        let mut registration = self.with_text(&registering.registration);
-        let kept_broadcast = self.keep_broadcast(&keys.own.1, &mut registration);
-        let send = |keys: ReportKeys, source, polled| SendWork {
-            registering,
-            registration: &registration,
-            keys,
-            source,
-            polled,
-            before: None,
-        };
+        let (source, polled) = (keys.source, keys.polled);
+        let registration = self.with_text(&registering.registration);
         let (report, own) = keys.own;
-        let own = send(own, keys.source, keys.polled);
-        let mut outcome = match self.register_new(own, report) {
-            Ok(outcome) => outcome,
-            // Its id names a message that was taken: it is a message of its own, without the id.
-            Err(unchanged) => match keys.apart {
-                None => unchanged,
-                Some((report, apart)) => {
-                    let apart = send(apart, keys.source, keys.polled);
-                    let outcome = self.register_new(apart, report);
-                    RegisterOutcome {
-                        is_apart: true,
-                        ..outcome.unwrap_or_else(|unchanged| unchanged)
-                    }
-                }
-            },
+        let mut of_own = registration.clone();
+        let kept_broadcast = self.keep_broadcast(&own, &mut of_own);
+        let own = SendWork::new(registering, &of_own, own, (source, polled));
+        let unchanged = match self.register_new(own, report) {
+            Ok(outcome) => {
+                return RegisterOutcome {
+                    kept_broadcast,
+                    ..outcome
+                };
+            }
+            Err(unchanged) => unchanged,
         };
-        outcome.kept_broadcast = kept_broadcast;
-        outcome
+        let Some((report, apart)) = keys.apart else {
+            return RegisterOutcome {
+                kept_broadcast,
+                ..unchanged
+            };
+        };
+        // Its id names a message that was taken: it is a message of its own, without the id, and
+        // with the broadcast in which it was sent.
+        let apart = SendWork::new(registering, &registration, apart, (source, polled));
+        let outcome = self.register_new(apart, report);
+        RegisterOutcome {
+            is_apart: true,
+            ..outcome.unwrap_or_else(|unchanged| unchanged)
+        }
     }
 
     /// Leaves the broadcast out of what is said of a message whose broadcast the provider itself
@@ -221,7 +221,23 @@ impl<'w> Fold<'w, '_> {
     }
 }
 
-impl SendWork<'_, '_> {
+impl<'w, 'r> SendWork<'w, 'r> {
+    fn new(
+        registering: &'w Registering,
+        registration: &'r Registration,
+        keys: ReportKeys,
+        (source, polled): (usize, Option<&'w str>),
+    ) -> Self {
+        Self {
+            registering,
+            registration,
+            keys,
+            source,
+            polled,
+            before: None,
+        }
+    }
+
     /// What is to stand in the table then, of this message.
     fn row(&self, now_ms: i64, message: &Message) -> RegistrationRow {
         let new = RegistrationRow::called(self.registering, now_ms);
@@ -287,9 +303,10 @@ impl RegistrationRow {
         }
     }
 
-    /// Of two echoes the greater value of each.
+    /// Of two echoes the greater value of each, and the earlier time: whichever came first.
     pub(super) fn or_greater(&self, new: Self) -> Self {
         let silent = [self.silent_after_ms, new.silent_after_ms];
+        let sent = [self.sent_ms, new.sent_ms];
         Self {
             template_name: new.template_name.max(self.template_name.clone()),
             template_language: new.template_language.max(self.template_language.clone()),
@@ -298,7 +315,9 @@ impl RegistrationRow {
                 .max(self.template_parameters.clone()),
             metadata: new.metadata.max(self.metadata.clone()),
             ttl_s: new.ttl_s.max(self.ttl_s),
+            sent_ms: sent.into_iter().flatten().min(),
             silent_after_ms: silent.into_iter().flatten().min(),
+            registered_ms: self.registered_ms.min(new.registered_ms),
             ..self.clone()
         }
     }
@@ -338,4 +357,27 @@ impl RegistrationRow {
 
 fn parameters(template: &FilledTemplate) -> Option<String> {
     serde_json::to_string(&template.parameters).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_echoes_leave_the_same_whichever_came_first() {
+        let echo = |sent_ms: i64, text: &str| {
+            let registration = Registration {
+                metadata: Some(text.to_owned()),
+                sent_ms: Some(sent_ms),
+                ttl_s: Some(60),
+                ..Registration::default()
+            };
+            RegistrationRow::echoed(&registration, sent_ms + 5)
+        };
+        let (one, other) = (echo(1_000, "{}"), echo(2_000, "[]"));
+        let joined = one.or_greater(other.clone());
+        assert_eq!(joined, other.or_greater(one));
+        assert_eq!((joined.sent_ms, joined.registered_ms), (Some(1_000), 1_005));
+        assert_eq!(joined.silent_after_ms, Some(61_000));
+    }
 }

@@ -148,6 +148,8 @@ impl<'w> Fold<'w, '_> {
             state.reports += tally.reports;
             state.new_reports += tally.new_reports;
             state.unreadable += tally.unreadable;
+            let of_part = tally.outcome(arrival.parsed.is_ok());
+            state.outcome = state.outcome.with_part(of_part);
             if state.detail.is_none() {
                 state.detail = tally.first_unreadable.map(str::to_owned);
             }
@@ -241,16 +243,12 @@ impl<'w> Fold<'w, '_> {
         for (report, keys) in reports {
             self.report(bringing, report, keys, &mut tally);
         }
-        tally.forwards += self.alert(bringing.noting.pending_since_ms);
+        // By the clock that the duty goes by: webhooks are decided in another order than they came in.
+        tally.forwards += self.alert(self.now_ms);
         if bringing.is_new {
             for (what, count) in &tally.ignored {
-                let ignored = &mut self.writes.ignored;
-                Repetition::add(
-                    ignored,
-                    (bringing.source, *what),
-                    *count,
-                    arrival.received_ms,
-                );
+                let (ignored, at_ms) = (&mut self.writes.ignored, arrival.received_ms);
+                Repetition::add(ignored, (bringing.source, *what), *count, at_ms);
             }
         }
         tally
@@ -339,8 +337,8 @@ impl<'w> Fold<'w, '_> {
                 }
                 ReportPlace::New(place) => {
                     let repeats = &mut self.writes.reports[place].repeats;
-                    let count = repeats.map_or(0, |(count, _)| count);
-                    *repeats = Some((count + 1, at_ms));
+                    let (count, last_ms) = repeats.unwrap_or((0, at_ms));
+                    *repeats = Some((count + 1, last_ms.max(at_ms)));
                 }
             }
         }

@@ -138,7 +138,9 @@ impl Repetition {
             last_ms: at_ms,
         });
         seen.count += count;
-        seen.last_ms = at_ms;
+        // Webhooks are decided in another order than they came in.
+        seen.first_ms = seen.first_ms.min(at_ms);
+        seen.last_ms = seen.last_ms.max(at_ms);
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is taken in: webhooks, their parts, what is parsed again, registrations.
 
 use super::{SECOND_MS, START_MS, Subject, arrival, each_engine, report};
-use crate::model::{MessageType, Registration, SendResult, Status};
-use crate::providers::{ParseError, Parsed, Provider};
+use crate::model::{
+    MessageType, NewSubscriber, Registration, ReportError, SendResult, Status, SubscriberKind,
+};
+use crate::providers::{Item, ParseError, Parsed, Provider};
 use crate::store::query::{
     BacklogQuery, ReparsePreviewQuery, ReprocessableQuery, Scope, SourceActivityQuery,
     SourceExistsQuery, StoredWebhookQuery, TimelineQuery, WebhookDetailQuery,
@@ -18,6 +20,9 @@ each_engine!(
     a_status_is_the_same_whatever_the_order_of_its_reports,
     what_cannot_be_parsed_keeps_its_bytes_and_can_be_parsed_again,
     webhooks_that_wait_together_are_answered_each_for_itself,
+    a_chat_gets_one_alert_however_its_failures_overtake_each_other,
+    a_webhook_of_parts_is_processed_once_one_of_them_is_new,
+    a_refused_send_keeps_the_broadcast_in_which_it_was_sent,
     a_part_belongs_to_its_webhook_and_none_to_one_that_is_gone,
     a_registration_and_a_report_meet_whichever_comes_first,
     what_was_answered_is_there_after_another_start,
@@ -224,9 +229,51 @@ async fn a_part_belongs_to_its_webhook_and_none_to_one_that_is_gone(subject: Sub
     assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
 }
 
-async fn a_registration_and_a_report_meet_whichever_comes_first(subject: Subject) {
-    let store = &subject.store;
-    let registering = |id: &str| Registering {
+/// Webhooks are received by several threads and decided in another order.
+async fn a_chat_gets_one_alert_however_its_failures_overtake_each_other(subject: Subject) {
+    let mut agents = NewSubscriber::new("agents", "https://chat.example/hook");
+    agents.kind = SubscriberKind::Chat;
+    subject.add(agents).await;
+    subject.advance(1);
+    let mut alerts = Vec::new();
+    for (message, received_ms) in [("b", START_MS + 1), ("a", START_MS)] {
+        let failed = arrival(received_ms, vec![report(message, Status::Failed, 0)]);
+        alerts.push(subject.store.commit(failed).await.unwrap().forwards);
+    }
+    assert_eq!(alerts, [1, 0], "the second is gathered");
+}
+
+async fn a_webhook_of_parts_is_processed_once_one_of_them_is_new(subject: Subject) {
+    let odd = Item::Unreadable("an entry that is no object".to_owned());
+    let first = subject.commit(vec![odd]).await;
+    assert_eq!(first.outcome, WebhookOutcome::Unparsed);
+    let part = |items| WebhookPart {
+        webhook_id: first.webhook_id,
+        arrival: arrival(START_MS, items),
+    };
+    // What is known already changes nothing of it.
+    for (items, outcome) in [
+        (
+            vec![report("a", Status::Sent, 0)],
+            WebhookOutcome::Processed,
+        ),
+        (
+            vec![report("a", Status::Sent, 0)],
+            WebhookOutcome::Processed,
+        ),
+    ] {
+        subject.store.commit(part(items)).await.unwrap();
+        let detail = WebhookDetailQuery {
+            webhook_id: first.webhook_id,
+            scope: Scope::default(),
+        };
+        let detail = subject.store.read(detail).await.unwrap().unwrap();
+        assert_eq!(detail.webhook.outcome, outcome);
+    }
+}
+
+fn registering(id: &str) -> Registering {
+    Registering {
         source: "cloud".into(),
         provider: Provider::MetaCloud,
         default_type: MessageType::Regular,
@@ -241,7 +288,42 @@ async fn a_registration_and_a_report_meet_whichever_comes_first(subject: Subject
         oddities: Vec::new(),
         owner: None,
         owners: Vec::new(),
-    };
+    }
+}
+
+/// Its id names a message that the provider took, and that has another broadcast.
+async fn a_refused_send_keeps_the_broadcast_in_which_it_was_sent(subject: Subject) {
+    let mut taken = report("a", Status::Sent, 0);
+    if let Item::Report(report) = &mut taken {
+        report.broadcast = Some("spring".to_owned());
+    }
+    subject.commit(vec![taken]).await;
+    let mut refused = registering("a");
+    refused.registration.broadcast = Some("summer".to_owned());
+    refused.result = SendResult::Refused(vec![ReportError {
+        key: "meta:131026".to_owned(),
+        code: Some(131_026),
+        title: Some("Message undeliverable".to_owned()),
+        details: None,
+        href: None,
+        permanent: None,
+    }]);
+    let messages = vec![refused];
+    let answers = subject.store.commit(Registrations { messages }).await;
+    let answer = &answers.unwrap()[0];
+    assert!(answer.is_apart);
+    assert_eq!(answer.kept_broadcast, None);
+    let messages = subject.messages().await;
+    let found = messages.iter().map(|message| {
+        let id = message.provider_message_id.as_deref();
+        (id, message.broadcast.as_deref())
+    });
+    let found: Vec<_> = found.collect();
+    assert_eq!(found, [(None, Some("summer")), (Some("a"), Some("spring"))]);
+}
+
+async fn a_registration_and_a_report_meet_whichever_comes_first(subject: Subject) {
+    let store = &subject.store;
     let register = |id: &'static str| {
         let messages = vec![registering(id)];
         async move {

@@ -104,7 +104,9 @@ impl Applying<'_> {
                 .prepare_cached(
                     "INSERT INTO ignored (source_id, what, count, first_seen_ms, last_seen_ms) \
                      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (source_id, what) DO UPDATE SET \
-                     count = count + excluded.count, last_seen_ms = excluded.last_seen_ms",
+                     count = count + excluded.count, \
+                     first_seen_ms = min(first_seen_ms, excluded.first_seen_ms), \
+                     last_seen_ms = max(last_seen_ms, excluded.last_seen_ms)",
                 )?
                 .execute(params![
                     self.source_ids[*source],

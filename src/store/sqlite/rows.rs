@@ -343,7 +343,8 @@ pub(super) fn repeat(
     (count, last_ms): (usize, i64),
 ) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE {table} SET repeats = repeats + ?2, last_repeat_ms = ?3 WHERE {table}_id = ?1"
+        "UPDATE {table} SET repeats = repeats + ?2, \
+         last_repeat_ms = max(coalesce(last_repeat_ms, ?3), ?3) WHERE {table}_id = ?1"
     );
     connection
         .prepare_cached(&sql)?
