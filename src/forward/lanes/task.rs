@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
-use super::connections::OfLane;
+use super::connections::{GrantedConnection, OfLane};
 use super::disabled;
 use super::failing::{self, Failing};
 use super::halt::Halt;
@@ -364,11 +364,8 @@ impl LaneTask {
             && let Some(next) = self.lane.next(now_ms)
         {
             // Before the gate: a probe is given out once, and must not end here.
-            if self
-                .shared
-                .by_age(&self.schedule)
-                .is_expired(next.pending_since_ms, now_ms)
-            {
+            let schedule = self.shared.by_age(&self.schedule);
+            if schedule.is_expired(next.pending_since_ms, now_ms) {
                 let forward_id = next.forward_id;
                 self.give_up_by_age(forward_id);
                 continue;
@@ -402,13 +399,7 @@ impl LaneTask {
             };
             let Some(pending) = pending else { break };
             self.rate_limit.begin(now_ms);
-            let attempt = self.attempt(pending, probe, now_ms);
-            sending.push(Box::pin(async move {
-                let ended = attempt.await;
-                let answered = |ended: &EndedAttempt| ended.outcome.http_status.is_some();
-                connection.end(ended.as_ref().is_ok_and(answered));
-                ended
-            }));
+            sending.push(self.attempt(pending, probe, now_ms, connection));
             if probe {
                 break;
             }
@@ -427,14 +418,19 @@ impl LaneTask {
         self.poll_at_ms
     }
 
-    fn attempt(&self, pending: PendingForward, probe: bool, now_ms: i64) -> Attempting {
+    fn attempt(
+        &self,
+        pending: PendingForward,
+        probe: bool,
+        now_ms: i64,
+        connection: GrantedConnection,
+    ) -> Attempting {
         let is_held = self.shared.is_held();
         let valid = |secret: &&SubscriberSecret| {
             let expires_ms = secret.expires_at_ms;
             expires_ms.is_none_or(|expires_ms| now_ms < expires_ms || is_held)
         };
-        let secrets = self.secrets.iter().filter(valid);
-        let secrets = secrets.map(|secret| &secret.secret);
+        let secrets = self.secrets.iter().filter(valid).map(|it| &it.secret);
         let envelope = Envelope::seal(secrets, pending.uid, now_ms, &pending.payload);
         let target = self.target.clone();
         let sender = Arc::clone(&self.shared.sender);
@@ -453,7 +449,10 @@ impl LaneTask {
                 now_ms,
                 timeout,
             };
-            match sender.send(&request).await {
+            let sent = sender.send(&request).await;
+            let is_answered = |outcome: &Outcome| outcome.http_status.is_some();
+            connection.end(sent.as_ref().is_ok_and(is_answered));
+            match sent {
                 Err(short) => Err((pending, probe, short)),
                 Ok(outcome) => Ok(EndedAttempt {
                     pending,
