@@ -7,6 +7,7 @@ mod rendered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::{NoContext, Timestamp, Uuid};
@@ -185,6 +186,7 @@ impl Operations {
         Rendered { payload, refusal }: Rendered,
     ) -> SampleAnswer {
         let (subscriber, now_ms) = (test.subscriber, self.clock.now_ms());
+        let payload = Bytes::from(payload);
         let envelope = Envelope::seal(&test.secrets, fresh_id(now_ms), now_ms, &payload);
         let headers = envelope.headers();
         let target = self.sender.guard().target(test.url.expose());

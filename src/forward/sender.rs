@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -124,7 +125,7 @@ pub struct AttemptRequest<'a> {
     /// Whether the URL's path is a secret, as a chat's is.
     pub is_url_secret: bool,
     /// The payload's stored bytes, JSON.
-    pub body: &'a [u8],
+    pub body: &'a Bytes,
     /// When the attempt starts, ms since 1970 UTC; `Retry-After` is reckoned from it.
     pub now_ms: i64,
     /// The limit for the attempt; the configuration's when `None`.
@@ -353,7 +354,7 @@ impl Sender {
             post = post.header(*name, *value);
         }
         let post = with_own(post, request.own_headers)?;
-        let answer = post.body(request.body.to_vec()).send().await;
+        let answer = post.body(request.body.clone()).send().await;
         answer.map_err(|error| match shortage(&error) {
             Some(short) => Unanswered::Short(short),
             None => classify(error).into(),

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::alert::Alert;
 use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
@@ -83,7 +85,7 @@ pub(crate) struct DueNotice {
     /// What it is about.
     pub(crate) about: NoticeAbout,
     /// The payload.
-    pub(crate) body: Arc<[u8]>,
+    pub(crate) body: Bytes,
     /// The place among the forwards of the same: earlier goes first.
     pub(crate) order: (i64, u8),
     /// How many failures it reports, where it is an alert.

@@ -1,8 +1,8 @@
 //! What is queued for a subscriber, what became of it, and what a lane reads of it.
 
 use std::fmt;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,8 +18,8 @@ pub struct PendingForward {
     pub uid: Uuid,
     /// The message it is about.
     pub message_id: i64,
-    /// The payload, in the bytes it was rendered in.
-    pub payload: Arc<[u8]>,
+    /// The payload, in the bytes it was rendered in; neither the lane nor the sender copies them.
+    pub payload: Bytes,
     /// Its place among the forwards of the message: provider time, then rank, then key.
     pub place: (i64, u8, i64),
     /// Attempts used up.

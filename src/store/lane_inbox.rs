@@ -126,7 +126,7 @@ mod tests {
             forward_id: id,
             uid: Uuid::nil(),
             message_id: id,
-            payload: std::sync::Arc::from(&b"{}"[..]),
+            payload: bytes::Bytes::from_static(b"{}"),
             place: (id, 0, id),
             attempts: 0,
             pending_since_ms: 0,

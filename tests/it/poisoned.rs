@@ -70,7 +70,7 @@ fn pending(id: i64, attempts: u32, now_ms: i64) -> PendingForward {
         forward_id: id,
         uid: Uuid::from_u128(u128::from(mixed(id))),
         message_id: id,
-        payload: std::sync::Arc::from(&b"{}"[..]),
+        payload: bytes::Bytes::from_static(b"{}"),
         place: (now_ms, 0, id),
         attempts,
         pending_since_ms: now_ms,

@@ -13,7 +13,7 @@ fn pending(id: i64, message: i64, due: i64) -> PendingForward {
         forward_id: id,
         uid: Uuid::nil(),
         message_id: message,
-        payload: std::sync::Arc::from(&b"{}"[..]),
+        payload: bytes::Bytes::from_static(b"{}"),
         place: (id, 0, id),
         attempts: 0,
         pending_since_ms: 0,

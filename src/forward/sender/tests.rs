@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -39,7 +40,7 @@ async fn send_with(sender: &Sender, url: &str) -> Outcome {
         own_headers: &Headers::new(),
         former_headers: &[],
         is_url_secret: false,
-        body: BODY,
+        body: &Bytes::from_static(BODY),
         now_ms: NOW_MS,
         timeout: None,
     };
@@ -359,7 +360,7 @@ async fn a_secret_that_the_cut_would_halve_is_not_half_kept() {
             own_headers: &own_headers,
             former_headers: &[],
             is_url_secret: false,
-            body: BODY,
+            body: &Bytes::from_static(BODY),
             now_ms: NOW_MS,
             timeout: None,
         };
@@ -383,7 +384,7 @@ async fn a_header_that_cannot_be_sent_fails_the_attempt_and_nothing_else() {
         own_headers: &Headers::new(),
         former_headers: &[],
         is_url_secret: false,
-        body: BODY,
+        body: &Bytes::from_static(BODY),
         now_ms: NOW_MS,
         timeout: None,
     };

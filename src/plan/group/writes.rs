@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
@@ -258,7 +259,7 @@ pub(crate) struct PayloadRow {
 /// What is in a payload.
 pub(crate) enum PayloadBody {
     /// These bytes.
-    Bytes(Arc<[u8]>),
+    Bytes(Bytes),
     /// An alert, which may name the message by its key.
     Alert {
         /// It.

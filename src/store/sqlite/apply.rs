@@ -3,8 +3,7 @@
 //! Places become keys here. Which rows those are is for [`crate::plan::group`] to say. No rule
 //! stands here.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::enqueue::{self, NewForward, lane_key};
@@ -304,9 +303,9 @@ impl Applying<'_> {
 
     /// Writes the payloads and what is pending of them.
     fn forwards(&self, writes: Writes<'_>) -> rusqlite::Result<(Vec<WorkOutcome>, Enqueued)> {
-        let mut payloads: Vec<(i64, i64, Arc<[u8]>)> = Vec::with_capacity(writes.payloads.len());
+        let mut payloads: Vec<(i64, i64, Bytes)> = Vec::with_capacity(writes.payloads.len());
         for row in writes.payloads {
-            let body: Arc<[u8]> = match row.body {
+            let body: Bytes = match row.body {
                 PayloadBody::Bytes(body) => body,
                 PayloadBody::Alert {
                     mut alert,

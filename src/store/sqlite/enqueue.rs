@@ -1,7 +1,6 @@
 //! Queueing a forward: its payload and its row.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use rusqlite::{Connection, params};
 use uuid::{NoContext, Timestamp, Uuid};
 
@@ -18,7 +17,7 @@ pub(super) struct NewForward<'a> {
     pub(super) message_id: i64,
     pub(super) report_id: i64,
     pub(super) payload_id: i64,
-    pub(super) payload: &'a Arc<[u8]>,
+    pub(super) payload: &'a Bytes,
     pub(super) place: (i64, u8),
     pub(super) now_ms: i64,
     /// How many failures it reports, where it is an alert.
@@ -69,7 +68,7 @@ pub(super) fn insert(
         forward_id,
         uid,
         message_id: new.message_id,
-        payload: Arc::clone(new.payload),
+        payload: new.payload.clone(),
         place: (place_ms, place_rank, forward_id),
         attempts: 0,
         pending_since_ms: new.now_ms,

@@ -151,7 +151,7 @@ pub(super) fn post() -> anyhow::Result<()> {
             own_headers: &BTreeMap::new(),
             former_headers: &[],
             is_url_secret: false,
-            body: PAYLOAD,
+            body: &Bytes::from_static(PAYLOAD),
             now_ms,
             timeout: None,
         };
