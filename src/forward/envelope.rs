@@ -65,7 +65,7 @@ impl Envelope {
         format!("{}.{}.{body}", self.id, self.timestamp)
     }
 
-    /// Names and values, as they go on the wire.
+    /// Names, in lower case, and values, as they go on the wire.
     #[must_use]
     pub fn headers(&self) -> [(&'static str, &str); 3] {
         [
@@ -133,6 +133,14 @@ mod tests {
         let signature = sign(&[new, old], "0199-a", 1_700_000_000, BODY);
         assert_eq!(signature.split(' ').count(), 2);
         assert!(signature.split(' ').all(|one| one.starts_with("v1,")));
+    }
+
+    /// The sender takes the names as they stand: one with a capital would panic there.
+    #[test]
+    fn each_name_is_a_header_as_it_stands() {
+        for (name, _) in seal(&[]).headers() {
+            assert_eq!(http::HeaderName::from_static(name), name);
+        }
     }
 
     #[test]

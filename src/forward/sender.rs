@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Client, Proxy, RequestBuilder, Response};
 use rustix::io::Errno;
 use rustls::pki_types::CertificateDer;
@@ -116,7 +116,8 @@ pub struct AttemptRequest<'a> {
     /// The subscriber's URL as [`Sender::guard`] judged it: since this process began, as the
     /// configuration may have changed after it was stored. One that was refused is blocked.
     pub target: Result<&'a Target, &'a TargetError>,
-    /// The envelope's headers, and any others but `Content-Type` and `User-Agent`.
+    /// The envelope's headers, and any others but `Content-Type` and `User-Agent`; their names are
+    /// in lower case.
     pub headers: &'a [(&'static str, &'a str)],
     /// The subscriber's own, which no log may show.
     pub own_headers: &'a Headers,
@@ -350,8 +351,9 @@ impl Sender {
             .target
             .map_err(|error| (ErrorCode::Blocked, error.to_string()))?;
         let mut post = self.client.post(target.url().clone());
-        for (name, value) in request.headers {
-            post = post.header(*name, *value);
+        for &(name, value) in request.headers {
+            // A name that is parsed is copied onto the heap.
+            post = post.header(HeaderName::from_static(name), value);
         }
         let post = with_own(post, request.own_headers)?;
         let answer = post.body(request.body.clone()).send().await;
