@@ -179,8 +179,9 @@ impl Lane {
             self.items.get_mut(&candidate)?.cleared = Some(chosen);
         }
         self.in_flight.insert(pending.message_id, chosen.2);
-        for id in self.ids_of(pending.message_id) {
-            if let Some(item) = self.items.get(&id) {
+        let siblings = self.messages.get(&pending.message_id);
+        for (_, _, id) in siblings.into_iter().flatten() {
+            if let Some(item) = self.items.get(id) {
                 self.ready.remove(item.key());
             }
         }
@@ -212,38 +213,19 @@ impl Lane {
         Some(earlier.copied().unwrap_or(place))
     }
 
-    fn ids_of(&self, message_id: i64) -> Vec<i64> {
-        let siblings = self.messages.get(&message_id);
-        siblings
-            .into_iter()
-            .flatten()
-            .map(|(_, _, id)| *id)
-            .collect()
-    }
-
-    fn keys_of(&self, message_id: i64) -> Vec<(i64, i64)> {
-        self.ids_of(message_id)
-            .into_iter()
-            .filter_map(|id| Some((self.items.get(&id)?.pending.due_at_ms, id)))
-            .collect()
-    }
-
-    /// As [`Lane::keys_of`], those that may go next.
-    fn open_keys_of(&self, message_id: i64) -> Vec<(i64, i64)> {
-        let mut keys = self.keys_of(message_id);
-        if self.ordering == Ordering::Strict {
-            keys.truncate(1);
+    /// How many forwards of a message may go next, the earliest first.
+    const fn most_open(&self) -> usize {
+        match self.ordering {
+            Ordering::Relaxed => usize::MAX,
+            Ordering::Strict => 1,
         }
-        keys
     }
 
     fn make_ready(&mut self, message_id: i64) {
-        let mut ids = self.ids_of(message_id);
-        if self.ordering == Ordering::Strict {
-            ids.truncate(1);
-        }
-        for id in ids {
-            if let Some(item) = self.items.get(&id) {
+        let most = self.most_open();
+        let siblings = self.messages.get(&message_id);
+        for (_, _, id) in siblings.into_iter().flatten().take(most) {
+            if let Some(item) = self.items.get(id) {
                 self.ready.insert(item.is_tried, item.key());
             }
         }
@@ -283,8 +265,9 @@ impl Lane {
     /// Lets what is due of a message line up again at `now_ms`: behind other messages, and in
     /// its own order, whatever was tried before.
     fn line_up(&mut self, message_id: i64, now_ms: i64) {
-        for id in self.ids_of(message_id) {
-            if let Some(item) = self.items.get_mut(&id)
+        let siblings = self.messages.get(&message_id);
+        for (_, _, id) in siblings.into_iter().flatten() {
+            if let Some(item) = self.items.get_mut(id)
                 && item.pending.due_at_ms <= now_ms
             {
                 self.ready.remove(item.key());
@@ -343,15 +326,13 @@ impl Lane {
 
     /// As [`Lane::forget_waiting`], for one message.
     pub fn forget_waiting_of(&mut self, message_id: i64, now_ms: i64) -> Option<i64> {
-        let keys = self.keys_of(message_id);
-        let open = self.open_keys_of(message_id);
-        let first_ms = open.iter().map(|(due_ms, _)| *due_ms).min()?;
+        let open = self.messages.get(&message_id)?.iter();
+        let due_ms = |(_, _, id): &PlaceInMessage| Some(self.items.get(id)?.pending.due_at_ms);
+        let first_ms = open.take(self.most_open()).filter_map(due_ms).min()?;
         if first_ms <= now_ms || self.in_flight.contains_key(&message_id) {
             return None;
         }
-        for (_, forward_id) in keys {
-            self.remove(forward_id);
-        }
+        self.forget_message(message_id);
         Some(first_ms)
     }
 
@@ -360,7 +341,7 @@ impl Lane {
         if self.in_flight.contains_key(&message_id) {
             return;
         }
-        for forward_id in self.ids_of(message_id) {
+        for (_, _, forward_id) in self.messages.remove(&message_id).unwrap_or_default() {
             self.remove(forward_id);
         }
     }

@@ -30,10 +30,11 @@ impl Queues {
         }
     }
 
-    /// Removes one, whichever queue it is in.
+    /// Removes one, whichever queue it is in; it is in one at most.
     pub(super) fn remove(&mut self, key: QueueKey) {
-        self.untried.remove(&key);
-        self.retries.remove(&key);
+        if !self.untried.remove(&key) {
+            self.retries.remove(&key);
+        }
     }
 
     /// Removes all.

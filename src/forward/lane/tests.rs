@@ -198,6 +198,22 @@ fn forgetting_keeps_what_is_in_flight() {
     assert_eq!(lane.next_due_ms(), None);
 }
 
+#[test]
+fn a_message_that_is_forgotten_leaves_nothing_behind_unless_it_is_in_flight() {
+    let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
+    assert_eq!(take(&mut lane, 0), Some(1));
+    lane.forget_message(7);
+    assert_eq!(sorted(&lane), [1, 2, 3]);
+    lane.finish(1, retry(5, 0));
+    lane.forget_message(7);
+    assert_eq!((sorted(&lane), lane.untried()), (vec![3], 1));
+    assert_eq!(take(&mut lane, 9), Some(3));
+    assert_eq!((take(&mut lane, 9), lane.next_due_ms()), (None, None));
+    // It may be read again.
+    lane.push(pending(2, 7, 0));
+    assert_eq!(take(&mut lane, 9), Some(2));
+}
+
 fn strict(items: &[(i64, i64, i64)]) -> Lane {
     let mut lane = lane(items);
     lane.set_ordering(Ordering::Strict);
