@@ -16,7 +16,8 @@
 //! order a refill puts off in the table what stands behind a waiting forward, so that it is read once per
 //! attempt and not once per look.
 
-use std::collections::HashMap;
+// The table counts its keys up: nobody picks them so that they collide.
+use foldhash::HashMap;
 
 use self::queues::Queues;
 use crate::model::Ordering;

@@ -7,10 +7,12 @@
 //! The HTTP client keeps a connection for a while after its attempt. It counts for its lane as long
 //! as it may be kept, and the lane's next attempt uses it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+// The keys of subscribers, of which nobody picks one that collides.
+use foldhash::HashMap;
 use tokio::sync::watch;
 
 use crate::forward::sender::KEPT;
@@ -174,7 +176,7 @@ impl Pool {
     fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
             active: 0,
             held: 0,
             waiting: BTreeMap::new(),
