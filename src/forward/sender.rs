@@ -182,7 +182,8 @@ impl Sender {
                 (CONTENT_TYPE, HeaderValue::from_static(JSON)),
             ]))
             .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
+            // `never` alone keeps a copy of each request for a retry that does not come.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .no_proxy()
             .dns_resolver(resolver)
             // Leaves time for a second address when the first swallows packets.

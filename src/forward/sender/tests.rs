@@ -202,6 +202,16 @@ async fn a_connection_that_breaks_is_a_connect_failure() {
 }
 
 #[tokio::test]
+async fn a_request_without_an_answer_is_not_repeated() {
+    for script in [Script::Close, Script::Reset] {
+        let subscriber = ScriptedSubscriber::start(script.clone()).await;
+        send(&config(), &subscriber.url()).await;
+        let requests = subscriber.requests.lock().unwrap().len();
+        assert_eq!(requests, 1, "{script:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_subscriber_that_does_not_answer_in_time_is_a_timeout() {
     let quick = SenderConfig {
         timeout: Duration::from_millis(300),
