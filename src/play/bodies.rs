@@ -89,27 +89,34 @@ mod tests {
         let status = |number: u64| statuses[usize::try_from(number).unwrap() % 4];
         let ticks: Vec<Tick> = (0..40).map(|number| tick(number, status(number))).collect();
         for provider in Provider::push() {
-            let elements: Vec<_> = ticks.iter().map(|tick| element(provider, tick)).collect();
-            let body = write(provider, None, &elements);
-            let hints = Hints {
-                senders: vec![SENDER.to_owned()],
-                ..Hints::default()
-            };
-            let parsed = provider.parse(body.as_bytes(), None, &hints).unwrap();
-            assert_eq!(parsed.items.len(), ticks.len(), "{provider}");
-            for (item, tick) in parsed.items.iter().zip(&ticks) {
-                let Item::Report(report) = item else {
-                    panic!("{provider}: {item:?}");
-                };
-                assert_eq!(report.status, Some(tick.status), "{provider}");
-                assert_eq!(report.time.ms, Some(tick.at_ms), "{provider}");
-                let recipient = report.recipient.as_deref();
-                assert_eq!(recipient, Some(&*tick.message.recipient()), "{provider}");
-                let failed = tick.status == Status::Failed;
-                let error = report.error().map(|error| error.key.as_str());
-                assert_eq!(error.is_some(), failed, "{provider}");
-                assert!(error.is_none_or(|key| catalogue::find(key).is_some()));
+            for batch in ticks.chunks(provider.definition().samples.batch) {
+                check_batch(provider, batch);
             }
+        }
+    }
+
+    /// Reads one body with these ticks.
+    fn check_batch(provider: Provider, ticks: &[Tick]) {
+        let elements: Vec<_> = ticks.iter().map(|tick| element(provider, tick)).collect();
+        let body = write(provider, None, &elements);
+        let hints = Hints {
+            senders: vec![SENDER.to_owned()],
+            ..Hints::default()
+        };
+        let parsed = provider.parse(body.as_bytes(), None, &hints).unwrap();
+        assert_eq!(parsed.items.len(), ticks.len(), "{provider}");
+        for (item, tick) in parsed.items.iter().zip(ticks) {
+            let Item::Report(report) = item else {
+                panic!("{provider}: {item:?}");
+            };
+            assert_eq!(report.status, Some(tick.status), "{provider}");
+            assert_eq!(report.time.ms, Some(tick.at_ms), "{provider}");
+            let recipient = report.recipient.as_deref();
+            assert_eq!(recipient, Some(&*tick.message.recipient()), "{provider}");
+            let failed = tick.status == Status::Failed;
+            let error = report.error().map(|error| error.key.as_str());
+            assert_eq!(error.is_some(), failed, "{provider}");
+            assert!(error.is_none_or(|key| catalogue::find(key).is_some()));
         }
     }
 
