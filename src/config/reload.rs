@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::setting::Reloaded;
 use super::show::{method_setting, source_settings};
+use super::source::{CONFIGURED, VERIFY, own_keys};
 use super::{Config, SettingRow, Source};
 use crate::providers::authentication::Method;
 
@@ -67,15 +68,8 @@ impl Changes {
 
 /// What is set of a source beside what proves where its webhooks come from.
 fn settings(source: &Source) -> Vec<String> {
-    let proofs = [
-        "header",
-        "basic_auth",
-        "url_token",
-        "app_secrets",
-        "hmac",
-        "verify_tokens",
-        "unauthenticated",
-    ];
+    let own: Vec<&str> = own_keys().map(|(key, _)| key).collect();
+    let proofs = [&CONFIGURED[..], &VERIFY, &own[..], &["unauthenticated"]].concat();
     let all = source_settings(source).into_iter();
     all.filter(|(key, _)| !proofs.contains(key))
         .map(|(key, value)| format!("{key} = {value}"))

@@ -20,10 +20,10 @@ use crate::providers::authentication::{
 };
 
 /// Keys that authenticate, beside those of a provider's own signature.
-const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
+pub(super) const CONFIGURED: [&str; 4] = ["header", "basic_auth", "hmac", "url_token"];
 
 /// Keys of the handshake.
-const VERIFY: [&str; 2] = ["verify_token", "verify_tokens"];
+pub(super) const VERIFY: [&str; 2] = ["verify_token", "verify_tokens"];
 
 /// Every `[[source]]` of the file; notes where each stands.
 pub(super) fn sources(
@@ -144,7 +144,7 @@ fn own_signature(
 }
 
 /// The keys of every provider's own signature, each with whose it is.
-fn own_keys() -> impl Iterator<Item = (&'static str, Provider)> {
+pub(super) fn own_keys() -> impl Iterator<Item = (&'static str, Provider)> {
     Provider::ALL.into_iter().flat_map(|provider| {
         let own = provider.definition().credentials.signature.iter();
         own.flat_map(|own| own.settings)

@@ -2,6 +2,7 @@
 
 mod documents;
 mod refusals;
+mod reload;
 mod variables;
 
 use std::collections::BTreeMap;

@@ -23,8 +23,8 @@ mistakes, `tickrelay config show` prints the value of each setting and where it 
 - Times are `500ms`, `15s`, `5m`, `2h` or `7d`. Sizes are bytes or `64KiB`, `16MiB`, `1GiB`.
 - Paths in the file are relative to its folder, those of variables and flags to the current folder.
 - A key, a variable `TICKRELAY_…` and a flag that no setting has are refused, with the nearest name.
-- SIGHUP reads the file again. It applies what is marked here, and the secrets of sources; the log
-  names what needs a restart.
+- SIGHUP reads the file again. It applies what is marked here, and the secrets that prove webhooks; the
+  log names what needs a restart, such as the `authorization` of a polled source.
 
 This page is written from `src/config/settings.rs`: `UPDATE_DOCS=1 cargo test --lib config::`.
 ";
