@@ -50,7 +50,7 @@ pub struct CatalogueEntry {
     pub resend: Resend,
     /// The type of message that this code proves, where it proves one.
     pub implies: Option<MessageType>,
-    /// The WhatsApp code that comes nearest to an Infobip error; our own judgement, and lossy.
+    /// The WhatsApp code that comes nearest to another provider's error; our own judgement, and lossy.
     pub whatsapp_code: Option<i64>,
     /// Whether the provider's present documents list the code.
     ///

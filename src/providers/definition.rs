@@ -151,6 +151,8 @@ pub struct Samples {
     pub reports_queued: bool,
     /// Why messages fail, the frequent reasons: keys of the catalogue, one at least.
     pub frequent: &'static [&'static str],
+    /// Keys of the catalogue that are no failures: what the provider says of a message that did not fail.
+    pub not_failures: &'static [&'static str],
     /// The `Content-Type` of its bodies.
     pub content_type: &'static str,
     /// The most reports that one body holds.

@@ -51,6 +51,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         ],
         reports_queued: false,
         frequent: &sample::FREQUENT,
+        not_failures: &[],
         content_type: "application/json",
         batch: usize::MAX,
         write: sample::write_cloud,

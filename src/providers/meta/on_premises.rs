@@ -42,6 +42,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         everyday: &["template-expired", "structure-unavailable"],
         reports_queued: false,
         frequent: &sample::FREQUENT,
+        not_failures: &[],
         content_type: "application/json",
         batch: usize::MAX,
         write: sample::write_on_premises,

@@ -40,7 +40,7 @@ pub(super) struct CatalogueEntryView {
     resend: Resend,
     /// The type of message that alone can have it.
     implies_type: Option<MessageType>,
-    /// The WhatsApp code nearest to an Infobip error; our judgement.
+    /// The WhatsApp code nearest to another provider's error; our judgement.
     whatsapp_code: Option<i64>,
     /// Whether the provider's present documents list the code.
     confirmed: bool,

@@ -63,6 +63,7 @@ pub(super) const DEFINITION: Definition = Definition {
         everyday: &["delivered", "failed"],
         reports_queued: true,
         frequent: &["toy:21"],
+        not_failures: &[],
         content_type: "application/x-www-form-urlencoded",
         batch: 1,
         write,

@@ -1,7 +1,6 @@
 //! Which event explains which errors of the whole catalogue, both ways.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::*;
 use crate::providers::{ErrorCatalogue, Provider};
@@ -65,12 +64,15 @@ fn each_kind_of_event_explains_some_errors_or_stands_among_those_that_explain_no
     }
 }
 
-/// The keys of the catalogue that an event explains.
+/// The keys that an event explains of the two catalogues that are listed below; what it explains of
+/// another's is that provider's affair.
 fn explained(name: &str, word: &str) -> Vec<&'static str> {
     let Some(cause) = of(name, word) else {
         return Vec::new();
     };
-    let keys = catalogue::all().iter().map(|entry| entry.key.as_str());
+    let entries = catalogue::all().iter();
+    let entries = entries.filter(|entry| ["infobip", "meta"].contains(&entry.provider));
+    let keys = entries.map(|entry| entry.key.as_str());
     keys.filter(|key| cause.lists(Some(key), word)).collect()
 }
 
@@ -239,32 +241,33 @@ fn an_error_without_a_cause_is_unknown_or_says_that_something_went_wrong() {
     }
 }
 
-/// The table of `docs/account-events.md`.
+/// The table of `docs/account-events.md`, with a column for each catalogue that has causes.
 fn rendered() -> String {
-    let mut table =
-        "| event | WhatsApp's codes | Infobip's codes | of no cause |\n| --- | --- | --- | --- |\n"
-            .to_owned();
-    let list = |catalogue: &str, event: &str| {
-        let all = catalogues();
-        let errors = all.iter().find(|it| it.name == catalogue).unwrap();
-        let codes: Vec<String> = codes(errors, event).iter().map(i64::to_string).collect();
-        codes.join(", ")
+    let mut catalogues = catalogues();
+    catalogues.retain(|errors| !errors.causes.is_empty());
+    let line = |name: &str, of: &dyn Fn(&&'static ErrorCatalogue) -> String, last: &str| {
+        let cells: Vec<String> = catalogues.iter().map(of).collect();
+        let line = format!("| {name} | {} | {last} |\n", cells.join(" | "));
+        line.replace("  ", " ")
     };
+    let title = |errors: &&ErrorCatalogue| format!("{}'s codes", errors.title);
+    let mut table = line("event", &title, "of no cause");
+    table += &line("---", &|_| "---".to_owned(), "---");
     for cause in CAUSES {
         let name = match cause.word {
             "" => format!("`{}`", cause.name),
             word => format!("`{}` ({word}…)", cause.name),
         };
-        let meta = match cause.name {
-            CHANNEL_ERROR => "its own".to_owned(),
-            _ => list("meta", cause.name),
+        let explained = |errors: &&ErrorCatalogue| {
+            if cause.name == CHANNEL_ERROR {
+                return "its own".to_owned();
+            }
+            let codes = codes(errors, cause.name);
+            let codes: Vec<String> = codes.iter().map(i64::to_string).collect();
+            codes.join(", ")
         };
         let vague = if cause.vague { "yes" } else { "" };
-        let line = format!(
-            "| {name} | {meta} | {} | {vague} |",
-            list("infobip", cause.name)
-        );
-        let _ = writeln!(table, "{}", line.replace("  ", " "));
+        table += &line(&name, &explained, vague);
     }
     table
 }
