@@ -102,13 +102,13 @@ impl Past<'_> {
         let is_same = self.about == older.about
             && (self.about == About::Contact || self.subject == older.subject)
             && place(self) == place(older);
-        // One alert, or error of the channel, is no end of another.
-        let of_words = matches!(self.name, "account.alert" | causes::CHANNEL_ERROR);
+        // One error of the channel is no end of another.
+        let of_words = self.name == causes::CHANNEL_ERROR;
         is_same && (!of_words || self.event == older.event) && causes::ends(self.name, older.name)
     }
 
     fn explains(&self, failure: &FailureFacts<'_>) -> bool {
-        let Some(cause) = causes::of(self.name, self.event) else {
+        let Some(cause) = causes::of(self.name) else {
             return false;
         };
         let age_ms = failure.at_ms.saturating_sub(self.at_ms);

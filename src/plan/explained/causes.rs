@@ -2,8 +2,8 @@
 //!
 //! Which errors an event can cause stands in each provider's folder, by our name of the event, which
 //! stands for its field and the provider's word (`Definition::events`). Here is what holds of an
-//! event whatever the provider: one table; where the name says too little, by that word too. An event
-//! that has no line explains nothing. `docs/account-events.md` shows both, and a test compares them.
+//! event whatever the provider: one table. An event that has no line explains nothing.
+//! `docs/account-events.md` shows both, and a test compares them.
 
 use crate::catalogue::{self, CatalogueEntry};
 use crate::providers;
@@ -19,8 +19,6 @@ pub(crate) const CHANNEL_MS: i64 = HOUR_MS;
 pub(super) struct Cause {
     /// Our name of the event.
     pub(super) name: &'static str,
-    /// How the provider's word begins, in upper case; empty for any.
-    word: &'static str,
     /// Whether also an error without a stated cause.
     vague: bool,
     /// How long before the failure it may lie, ms.
@@ -30,7 +28,6 @@ pub(super) struct Cause {
 const fn cause(name: &'static str) -> Cause {
     Cause {
         name,
-        word: "",
         vague: false,
         within_ms: LOOK_BACK_MS,
     }
@@ -42,10 +39,6 @@ impl Cause {
             vague: true,
             ..self
         }
-    }
-
-    const fn of_word(self, word: &'static str) -> Self {
-        Self { word, ..self }
     }
 
     const fn within(self, within_ms: i64) -> Self {
@@ -78,7 +71,7 @@ pub(super) const CAUSES: &[Cause] = &[
     cause("account.app_uninstalled").or_vague(),
     cause("account.limits_changed"),
     cause("account.limits_lowered"),
-    cause("account.alert").of_word("INCREASED_CAPABILITIES_ELIGIBILITY_"),
+    cause("account.limit_not_raised"),
     cause("contact.opted_out"),
     cause("conversation.handed_over").or_vague().within(DAY_MS),
     // An error explains itself: the same code, at the same number.
@@ -123,11 +116,8 @@ const TEMPLATE_STATES: &[&str] = &[
 ];
 
 /// The line of an event; `None` for one that explains nothing.
-pub(super) fn of(name: &str, word: &str) -> Option<&'static Cause> {
-    let word = word.trim().to_ascii_uppercase();
-    CAUSES
-        .iter()
-        .find(|cause| cause.name == name && word.starts_with(cause.word))
+pub(super) fn of(name: &str) -> Option<&'static Cause> {
+    CAUSES.iter().find(|cause| cause.name == name)
 }
 
 /// Whether of the older, about the same subject, nothing holds since the newer.

@@ -65,7 +65,7 @@ pub(in crate::providers) const SPAM: &[&str] = &[
     "account.violation",
     "account.limits_changed",
     "account.limits_lowered",
-    "account.alert",
+    "account.limit_not_raised",
 ];
 
 /// A number's or an account's settings.

@@ -6,8 +6,9 @@ use super::*;
 use crate::providers::{ErrorCatalogue, Provider};
 
 /// The events that never explain a failure.
-const EXPLAIN_NOTHING: [&str; 31] = [
+const EXPLAIN_NOTHING: [&str; 32] = [
     "account.ad_account_linked",
+    "account.alert",
     "account.app_installed",
     "account.auth_price_changed",
     "account.certification_changed",
@@ -67,7 +68,7 @@ fn each_kind_of_event_explains_some_errors_or_stands_among_those_that_explain_no
 /// The keys that an event explains of the two catalogues that are listed below; what it explains of
 /// another's is that provider's affair.
 fn explained(name: &str, word: &str) -> Vec<&'static str> {
-    let Some(cause) = of(name, word) else {
+    let Some(cause) = of(name) else {
         return Vec::new();
     };
     let entries = catalogue::all().iter();
@@ -143,21 +144,12 @@ fn an_account_that_is_not_ones_own_any_more_explains_what_is_denied() {
 }
 
 #[test]
-fn an_alert_explains_by_its_word_and_other_events_explain_nothing() {
-    let raise = "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED";
+fn a_limit_that_was_not_raised_explains_and_other_alerts_and_events_explain_nothing() {
     check(
-        "account.alert",
-        raise,
+        "account.limit_not_raised",
+        "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED",
         &["meta:471", "meta:131048", "infobip:7016"],
     );
-    for word in [
-        "OBA_REJECTED",
-        "OBA_APPROVED",
-        "PROFILE_PICTURE_LOST",
-        "NEW_ONE",
-    ] {
-        check("account.alert", word, &[]);
-    }
     for name in EXPLAIN_NOTHING.into_iter().chain(["account.something_new"]) {
         check(name, "", &[]);
     }
@@ -170,7 +162,7 @@ fn an_alert_explains_by_its_word_and_other_events_explain_nothing() {
             "meta:130472",
             "infobip:7032",
         ] {
-            assert!(!cause.lists(Some(key), cause.word), "{} {key}", cause.name);
+            assert!(!cause.lists(Some(key), ""), "{} {key}", cause.name);
         }
     }
 }
@@ -234,9 +226,9 @@ fn an_error_without_a_cause_is_unknown_or_says_that_something_went_wrong() {
         (Some("meta:131049"), false),
         (Some("infobip:7036"), false),
     ] {
-        let cause = of("account.disabled", "").unwrap();
+        let cause = of("account.disabled").unwrap();
         assert_eq!(cause.is_vague(key), expected, "{key:?}");
-        let cause = of("number.quality_dropped", "").unwrap();
+        let cause = of("number.quality_dropped").unwrap();
         assert!(!cause.is_vague(key), "{key:?}");
     }
 }
@@ -254,10 +246,7 @@ fn rendered() -> String {
     let mut table = line("event", &title, "of no cause");
     table += &line("---", &|_| "---".to_owned(), "---");
     for cause in CAUSES {
-        let name = match cause.word {
-            "" => format!("`{}`", cause.name),
-            word => format!("`{}` ({word}…)", cause.name),
-        };
+        let name = format!("`{}`", cause.name);
         let explained = |errors: &&ErrorCatalogue| {
             if cause.name == CHANNEL_ERROR {
                 return "its own".to_owned();
