@@ -6,7 +6,8 @@ use super::value::header_name;
 use crate::model::{is_reserved_header, quoted};
 use crate::providers::Provider;
 
-/// What clients, proxies, tracing and browsers set by themselves, beside what is the connection's.
+/// What clients, proxies, tracing and browsers set by themselves, beside what is the connection's and the
+/// providers'.
 const SET_BY_OTHERS: &str = "\
     akamai-origin-hop alt-used b3 baggage cache-control cdn-loop cookie cookie2 \
     correlation-context correlation-id dnt early-data fastly-client-ip from idempotency-key \
@@ -16,30 +17,33 @@ const SET_BY_OTHERS: &str = "\
     x-forwarded x-http-method-override x-real-ip x-request-id x-request-start x-requested-with \
     x-scheme";
 const SET_BY_OTHERS_PREFIXES: &str = "\
-    accept access-control- cf- facebook-api- fly- if- x-amz x-appengine- x-arr- x-azure- x-b3- \
-    x-cloud-trace- x-datadog- x-envoy- x-goog- x-original- x-trace-";
+    accept access-control- cf- fly- if- x-amz x-appengine- x-arr- x-azure- x-b3- x-cloud-trace- \
+    x-datadog- x-envoy- x-goog- x-original- x-trace-";
 /// What holds a signature, beside what the providers sign with: another value for each body, so no secret.
 const SIGNATURES: &str = "signature signature-input x-signature";
-const SIGNATURES_PREFIXES: &str = "webhook- x-hub-";
+const SIGNATURES_PREFIXES: &str = "webhook-";
 
 /// The name of a header that holds a secret: one that no client, proxy, provider or connection sets by
 /// itself.
 pub(super) fn secret_header(text: &str) -> Result<String, String> {
     let name = signature_header(text)?;
-    if is_any_of(&name, SIGNATURES, SIGNATURES_PREFIXES) || is_of_a_provider(&name) {
+    let is_signature = is_any_of(&name, SIGNATURES, SIGNATURES_PREFIXES);
+    if is_signature || signers(&name).next().is_some() {
+        let own = signers(&name).find_map(own_setting).unwrap_or_default();
         return Err(format!(
-            "{} has another value for each body, so it is no secret: to have it checked give hmac, or \
-             app_secrets where the provider signs with these; or name a header of your own, e.g. \"X-Webhook-Secret\"",
+            "{} has another value for each body, so it is no secret: to have it checked give hmac{own}; or \
+             name a header of your own, e.g. \"X-Webhook-Secret\"",
             quoted(text)
         ));
     }
     Ok(name)
 }
 
-/// The name of a header that holds a signature: one that no client, proxy or connection sets by itself.
+/// The name of a header that holds a signature: one that no client, proxy, provider or connection sets by
+/// itself.
 pub(super) fn signature_header(text: &str) -> Result<String, String> {
     let name = header_name(text)?;
-    let is_set = is_any_of(&name, SET_BY_OTHERS, SET_BY_OTHERS_PREFIXES);
+    let is_set = is_any_of(&name, SET_BY_OTHERS, SET_BY_OTHERS_PREFIXES) || providers_set(&name);
     if is_set || is_reserved_header(&name.to_ascii_lowercase()) {
         return Err(format!(
             "every client, proxy or connection sets {} by itself, so it proves nothing: name a header of \
@@ -50,17 +54,27 @@ pub(super) fn signature_header(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-/// Whether a provider signs with the header of that name.
-fn is_of_a_provider(name: &str) -> bool {
-    let mut rules = Provider::ALL
-        .into_iter()
-        .map(|it| &it.definition().credentials);
-    rules.any(|rules| {
-        rules
-            .signs_with
-            .iter()
-            .any(|it| it.eq_ignore_ascii_case(name))
+/// Whether a provider sets the header of that name by itself.
+fn providers_set(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let definitions = Provider::ALL.into_iter().map(Provider::definition);
+    let mut prefixes = definitions.flat_map(|definition| definition.credentials.sets);
+    prefixes.any(|prefix| name.starts_with(*prefix))
+}
+
+/// The providers that sign with the header of that name.
+fn signers(name: &str) -> impl Iterator<Item = Provider> {
+    Provider::ALL.into_iter().filter(move |provider| {
+        let headers = provider.definition().credentials.signs_with;
+        headers.iter().any(|it| it.eq_ignore_ascii_case(name))
     })
+}
+
+/// The setting to give instead, where the provider signs by a scheme of its own.
+fn own_setting(provider: Provider) -> Option<String> {
+    let own = provider.definition().credentials.signature.as_ref()?;
+    let setting = own.settings[1];
+    Some(format!(", or {setting} to a source of {provider}"))
 }
 
 fn is_any_of(name: &str, names: &str, prefixes: &str) -> bool {
@@ -108,6 +122,7 @@ mod tests {
             "Content-MD5",
             "X-Requested-With",
             "Idempotency-Key",
+            "Facebook-API-Version",
             "Priority",
             "Host",
         ] {
@@ -131,6 +146,8 @@ mod tests {
             assert!(refused.contains("give hmac"), "{name}: {refused}");
             assert_eq!(signature_header(name).as_deref(), Ok(name));
         }
+        let refused = secret_header("X-Hub-Signature-256").expect_err("a signature");
+        assert!(refused.contains("give hmac, or app_secrets to a source of meta-cloud;"));
         for name in [
             "Authorization",
             "X-Webhook-Secret",

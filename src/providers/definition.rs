@@ -55,6 +55,8 @@ pub struct CredentialRules {
     /// Headers that it signs with, so that their values are no secrets; how a signature is checked is
     /// `signature`, or the `hmac` of a source.
     pub signs_with: &'static [&'static str],
+    /// How the names of other headers begin that it sets by itself: their values prove nothing.
+    pub sets: &'static [&'static str],
     /// The signature it makes by a scheme of its own, where it has one.
     pub signature: Option<OwnSignature>,
     /// Whether it checks a URL by a GET with a token that was agreed on (`verify_token`).

@@ -21,6 +21,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         missing: "authorization is missing: give { name, value } as the provider's API wants it, or write unauthenticated = true",
         misfits: &[],
         signs_with: &[],
+        sets: &[],
         signature: None,
         handshake: false,
     },

@@ -32,6 +32,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             ("verify_tokens", NO_VERIFY_TOKEN),
         ],
         signs_with: &[],
+        sets: &[],
         signature: None,
         handshake: false,
     },

@@ -28,6 +28,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             ),
         ],
         signs_with: &["x-hub-signature", "x-hub-signature-256"],
+        sets: &["facebook-api-"],
         signature: Some(OwnSignature {
             settings: ["app_secret", "app_secrets"],
             of: Signature::hub_sha256,

@@ -21,6 +21,7 @@ pub(in crate::providers) const RELAY: CredentialRules = CredentialRules {
         ("verify_tokens", "only meta-cloud sends it: remove it"),
     ],
     signs_with: &[],
+    sets: &[],
     signature: None,
     handshake: false,
 };

@@ -39,6 +39,7 @@ pub(super) const DEFINITION: Definition = Definition {
             "the toy's signature is known: give its key as auth_tokens",
         )],
         signs_with: &["x-toy-signature"],
+        sets: &[],
         signature: Some(OwnSignature {
             settings: ["auth_token", "auth_tokens"],
             of: signature,
