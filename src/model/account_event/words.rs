@@ -68,9 +68,9 @@ pub struct EventWords {
 pub struct EventLine {
     group: EventGroup,
     /// The provider's words in lower case; none of them stands for any.
-    words: &'static [&'static str],
+    pub words: &'static [&'static str],
     /// Our stable name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What happened; `{}` is the provider's word.
     what: &'static str,
     remedy: &'static str,

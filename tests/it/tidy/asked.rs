@@ -1,13 +1,15 @@
-//! What asks which provider it is: paths into a provider's folder or to its variant, names and codes in
-//! literals, and comparisons of a definition's names.
+//! What asks which provider it is: paths into a provider's folder or to its variant, names, codes and words of
+//! a provider in literals, and comparisons of a definition's names.
 //!
 //! Read as tokens: paths are led to what they name, whatever a `use` calls it. Comments, documents and
 //! items for tests alone are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use proc_macro2::{Delimiter, Ident, Literal, TokenStream, TokenTree};
-use tickrelay::providers::Provider;
+use tickrelay::providers::{Definition, Provider};
 
 use super::map::{Map, is_for_tests, is_punct, item_len, module_of, path_from};
 
@@ -19,6 +21,9 @@ const FIRST_CODE: i64 = 100_000;
 
 /// A part of a name that is shorter than this one names no provider.
 const SHORTEST_PART: usize = 4;
+
+/// A part of a word, as of an event, that is shorter than this one may be anybody's.
+const LONG_PART: usize = 12;
 
 /// Methods that look for a part of a text.
 const LOOKS_FOR: &[&str] = &[
@@ -38,6 +43,8 @@ const PICKS: &[&str] = &["get", "first", "last", "nth", "skip"];
 pub(crate) struct Rooms {
     /// The names of folders, variants, words and catalogues, in lower case.
     names: BTreeSet<String>,
+    /// What a provider alone calls things: its settings, headers and events, in lower case.
+    words: BTreeSet<&'static str>,
     variants: BTreeSet<String>,
     folders: BTreeSet<String>,
     codes: BTreeSet<i64>,
@@ -48,15 +55,16 @@ impl Rooms {
         let definitions = Provider::ALL.map(Provider::definition);
         let names = definitions.iter().flat_map(|it| [it.name, it.errors.name]);
         let variants = Provider::ALL.map(|provider| format!("{provider:?}"));
-        let folders = ["meta", "dialog360", "infobip", "botsquad"];
+        let folders = folders();
         let codes = definitions.iter().flat_map(|it| codes_of(it.errors.toml));
         Self {
             names: names
-                .chain(folders)
                 .map(str::to_owned)
+                .chain(folders.iter().cloned())
                 .chain(variants.iter().map(|name| name.to_lowercase()))
                 .collect(),
-            folders: folders.map(str::to_owned).into(),
+            words: words(&definitions),
+            folders,
             codes: codes.collect(),
             variants: variants.into(),
         }
@@ -71,7 +79,12 @@ impl Rooms {
                 word == *name || (name.len() > SHORTEST_PART && word.contains(name.as_str()))
             }) || (name.contains('-') && text.to_lowercase().contains(name.as_str()))
         };
-        self.names.iter().find(holds).map(String::as_str)
+        let name = self.names.iter().find(holds).map(String::as_str);
+        name.or_else(|| {
+            let text = text.to_lowercase();
+            let mut words = self.words.iter().copied();
+            words.find(|word| text.contains(word))
+        })
     }
 
     /// Whether a word of the code is a provider's; `meta` is also a word of macros.
@@ -87,12 +100,54 @@ impl Rooms {
         self.names.iter().find(is_part).map(String::as_str)
     }
 
+    /// The word of a provider that a text is a long part of: `INCREASED_CAPABILITIES_`.
+    fn part_of_word(&self, text: &str) -> Option<&str> {
+        let text = text.to_lowercase();
+        let is_long = text.len() >= LONG_PART && text.matches('_').count() >= 2;
+        let mut words = self.words.iter().filter(|_| is_long);
+        words.find(|word| word.contains(&text)).copied()
+    }
+
     /// The code that a text holds as a word.
     pub(crate) fn code_in(&self, text: &str) -> Option<i64> {
         let numbers = text.split(|it: char| !it.is_ascii_alphanumeric());
         let mut numbers = numbers.filter_map(|number| number.parse().ok());
         numbers.find(|number| self.codes.contains(number))
     }
+}
+
+/// The modules that define a provider, from the rows of `src/providers.rs`.
+fn folders() -> BTreeSet<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(HOME);
+    let text = fs::read_to_string(file.with_extension("rs")).unwrap();
+    let rows = text.lines().filter_map(|line| {
+        let row = line.trim().strip_suffix("::DEFINITION,")?;
+        row.split_once(" => ")
+    });
+    let folders = rows.filter_map(|(_, path)| path.split("::").next());
+    let folders: Vec<&str> = folders.collect();
+    assert_eq!(folders.len(), Provider::ALL.len(), "{folders:?}");
+    folders.into_iter().map(str::to_owned).collect()
+}
+
+/// What the providers alone call things. A word of an event that is plain English, or that our own name of an
+/// event ends with, is anybody's.
+fn words(definitions: &[&'static Definition]) -> BTreeSet<&'static str> {
+    let mut words: BTreeSet<&'static str> = BTreeSet::new();
+    let lines = definitions.iter().flat_map(|it| it.events.lines);
+    let ours: BTreeSet<&str> = lines
+        .clone()
+        .filter_map(|line| line.name.split_once('.'))
+        .map(|(_, name)| name)
+        .collect();
+    let events = lines.flat_map(|line| line.words).copied();
+    words.extend(events.filter(|word| word.contains('_') && !ours.contains(word)));
+    for definition in definitions {
+        let credentials = &definition.credentials;
+        words.extend(credentials.signs_with.iter().chain(credentials.sets));
+        words.extend(credentials.signature.iter().flat_map(|own| own.settings));
+    }
+    words
 }
 
 /// The codes of a catalogue that no other number is likely to be.
@@ -245,7 +300,9 @@ impl Reading<'_> {
             return;
         };
         let code = self.rooms.code_in(&text).map(|code| code.to_string());
-        let name = self.rooms.named(&text).map(str::to_owned).or(code);
+        let name = self.rooms.named(&text);
+        let name = name.or_else(|| self.rooms.part_of_word(&text));
+        let name = name.map(str::to_owned).or(code);
         if let Some(name) = name {
             self.found.push((line, format!("{name} in {literal}")));
         }
