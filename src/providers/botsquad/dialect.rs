@@ -58,7 +58,7 @@ impl Dialect {
         if let Some(status) = options.status.get("success_at") {
             dialect.success_at = *status;
         }
-        for field in AnswerField::ALL {
+        for field in AnswerField::ALL.iter().copied() {
             let names = options.names.get("fields");
             if let Some(names) = names.and_then(|names| names.get(field.as_str())) {
                 dialect.fields.set(field, names.clone());
@@ -98,7 +98,10 @@ impl Dialect {
 }
 
 /// A part of an answer or of a send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray, strum::VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum AnswerField {
     /// Of an entry, and of a targeted user: the number.
     To,
@@ -130,21 +133,7 @@ pub(super) enum AnswerField {
 
 impl AnswerField {
     /// Every field, in the order of the example configuration.
-    pub(super) const ALL: [Self; 13] = [
-        Self::To,
-        Self::Status,
-        Self::Reason,
-        Self::Details,
-        Self::Id,
-        Self::Statuses,
-        Self::Failures,
-        Self::Statistics,
-        Self::Total,
-        Self::Success,
-        Self::Failure,
-        Self::Pending,
-        Self::Cancelled,
-    ];
+    pub(super) const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The key of each, as in [`Self::ALL`], with its usual names.
     const NAMES: [(&'static str, &'static [&'static str]); Self::ALL.len()] = {
@@ -159,23 +148,9 @@ impl AnswerField {
         names
     };
 
-    /// The key in the configuration.
+    /// The key in the configuration; the setting's names are a constant, so this is one too.
     pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::To => "to",
-            Self::Status => "status",
-            Self::Reason => "reason",
-            Self::Details => "details",
-            Self::Id => "id",
-            Self::Statuses => "statuses",
-            Self::Failures => "failures",
-            Self::Statistics => "statistics",
-            Self::Total => "total",
-            Self::Success => "success",
-            Self::Failure => "failure",
-            Self::Pending => "pending",
-            Self::Cancelled => "cancelled",
-        }
+        <Self as strum::VariantNames>::VARIANTS[self as usize]
     }
 
     /// What it is called unless the configuration says otherwise.
