@@ -1,7 +1,7 @@
 //! The bodies of webhooks, in the shape and about the size of the providers' own.
 //!
-//! Invented throughout; what a provider sends for which status follows its public
-//! documentation, as the parsers in [`crate::providers`] do. One file per shape of body.
+//! Invented throughout; what a provider sends for which status follows its public documentation, as the
+//! parsers in [`crate::providers`] do. Each provider's folder writes its own shape.
 
 use super::message::Tick;
 use crate::catalogue::{self, CatalogueEntry};
