@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --lib config::` writes them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use toml::Value;
 use super::super::example::SOURCES;
 use super::super::setting::SettingRow;
 use super::super::{Config, PullSettings, example, variables};
+use crate::providers::Provider;
 
 const HEAD: &str = "\
 # Configuration
@@ -29,6 +31,51 @@ mistakes, `tickrelay config show` prints the value of each setting and where it 
 This page is written from `src/config/settings.rs`: `UPDATE_DOCS=1 cargo test --lib config::`.
 ";
 
+/// The keys of a `[[source]]` that have no row: what is written, and what holds without it.
+#[rustfmt::skip]
+const SOURCE_KEYS: [(&str, &str, &str); 12] = [
+    ("name", "1 to 64 of `a-z`, `0-9` and `-`; it makes the URL `/webhooks/{name}`", "it must be given"),
+    ("provider", PROVIDERS, "it must be given"),
+    ("header", "`{ name, value }`: a header that each webhook has", "not checked"),
+    ("basic_auth", "`{ username, password }` that each webhook has", "not checked"),
+    ("hmac", "`{ header, algorithm, encoding, secret }`: a signature over the body; `secrets`, `prefix` and `timestamp_header` besides", "not checked"),
+    ("url_token", "a secret last segment of the URL", "not checked"),
+    ("verify_token", "what a provider presents that checks the URL by a GET; `verify_tokens` for several", "the GET is refused"),
+    ("unauthenticated", "`true`: any client with the URL is believed", "a proof must be given"),
+    ("default_type", "`Template-Message` or `Regular-Message`: the type of a message when no report shows it", "`Template-Message`"),
+    ("sender", "the business's phone number when no report names it", "none"),
+    ("senders", "a list of more phone numbers of the business", "none"),
+    ("owners", "a list of owners whose tokens register its messages and poll its broadcasts", "only tokens without an owner"),
+];
+
+/// Stands for the words of all providers.
+const PROVIDERS: &str = "PROVIDERS";
+
+/// The providers that sign by a scheme of their own, with the settings of their secrets.
+fn own_signatures() -> impl Iterator<Item = (Provider, [&'static str; 2])> {
+    Provider::ALL.into_iter().filter_map(|provider| {
+        let own = provider.definition().credentials.signature.as_ref()?;
+        Some((provider, own.settings))
+    })
+}
+
+/// The table of [`SOURCE_KEYS`] and of the providers' own.
+fn source_keys(text: &mut String) {
+    let providers = Provider::ALL.map(|provider| format!("`{provider}`"));
+    let providers = providers.join(", ");
+    text.push_str("| key | value | without it |\n|---|---|---|\n");
+    for (key, value, without) in SOURCE_KEYS {
+        let value = value.replace(PROVIDERS, &providers);
+        let _ = writeln!(text, "| `{key}` | {value} | {without} |");
+    }
+    for (provider, [one, several]) in own_signatures() {
+        let _ = writeln!(
+            text,
+            "| `{several}` | secrets that `{provider}` signs with; `{one}` for one | not checked |"
+        );
+    }
+}
+
 fn reference() -> String {
     let mut text = HEAD.to_owned();
     for section in Config::default().sections() {
@@ -45,7 +92,10 @@ fn reference() -> String {
             );
         }
     }
-    text += "\n## Sources\n\nOnly the file has sources.\n\n```toml\n";
+    text += "\n## Sources\n\nOnly the file has sources. ";
+    text += "A webhook must meet every proof that is given.\n\n";
+    source_keys(&mut text);
+    text += "\n```toml\n";
     text += SOURCES;
     text += "```\n\n## Pulled sources\n\n";
     text += "A source that sends nothing is polled. Its `[[source]]` has these keys besides.\n";
@@ -99,6 +149,31 @@ fn the_example_and_the_reference_are_the_rows() {
             "{name} is not what the rows say: UPDATE_DOCS=1 cargo test --lib config::"
         );
     }
+}
+
+#[test]
+fn the_reference_has_the_keys_of_the_sources_in_the_example() {
+    let mut shown = BTreeSet::new();
+    let mut is_inner = false;
+    // A sentence has a blank in what looks like its key.
+    for line in SOURCES.lines().filter_map(|line| line.strip_prefix('#')) {
+        if let Some(inner) = line.strip_prefix("[source.") {
+            shown.insert(inner.trim_end_matches(']'));
+            is_inner = true;
+        } else if line == "[[source]]" {
+            is_inner = false;
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && !is_inner
+            && !key.contains(' ')
+        {
+            shown.insert(key);
+        }
+    }
+    let listed = SOURCE_KEYS.into_iter().map(|(key, _, _)| key);
+    let own = own_signatures().map(|(_, [_, several])| several);
+    let pulled = PullSettings::all_rows().map(|row| row.key());
+    let known: BTreeSet<&str> = listed.chain(own).chain(pulled).collect();
+    assert_eq!(shown, known);
 }
 
 #[allow(
