@@ -2,6 +2,7 @@
 //!
 //! Its file has mode 0600 before its name appears: who may open the store may ask.
 
+use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -50,12 +51,44 @@ pub fn socket_path(store: &Path) -> Result<PathBuf, SocketPathTooLong> {
 const NO_SOCKET: &str = "another file, which is no socket, is there: move it away, or choose another \
      path for the store, which the socket is named after";
 
-/// A socket that listens, and the file that leads to it.
+/// A socket that listens, and the file that leads to it. The file goes when this is dropped.
 #[derive(Debug)]
 pub struct ApiSocket {
     listener: UnixListener,
-    path: PathBuf,
+    file: SocketFile,
+}
+
+/// Which file a socket is, whatever stands at its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SocketId {
+    device: u64,
     inode: u64,
+}
+
+impl SocketId {
+    fn new(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// The file that leads to a socket. It is removed when this is dropped, and no other file is.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    id: SocketId,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = std::fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| SocketId::new(&found) == self.id) {
+            // One that cannot be removed is replaced by the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl ApiSocket {
@@ -65,29 +98,11 @@ impl ApiSocket {
     /// # Errors
     /// When another file stands at the path, or the socket cannot be made.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        match std::fs::symlink_metadata(path) {
-            Ok(found) if !found.file_type().is_socket() => {
-                return Err(io::Error::other(NO_SOCKET));
-            }
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let unnamed = beside(path);
-        if is_socket(&unnamed) {
-            // A process died between binding it and giving it its name.
-            std::fs::remove_file(&unnamed)?;
-        }
-        let listener = listen(&unnamed).and_then(|listener| {
-            let inode = std::fs::symlink_metadata(&unnamed)?.ino();
-            std::fs::rename(&unnamed, path)?;
-            Ok(Self {
-                listener,
-                path: path.to_path_buf(),
-                inode,
-            })
-        });
-        listener.inspect_err(|_| {
-            let _ = std::fs::remove_file(&unnamed);
+        let (listener, id) = bind(path)?;
+        let path = path.to_path_buf();
+        Ok(Self {
+            listener,
+            file: SocketFile { path, id },
         })
     }
 
@@ -102,11 +117,7 @@ impl ApiSocket {
         grace: Duration,
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<JoinHandle<()>> {
-        let Self {
-            listener,
-            path,
-            mut inode,
-        } = self;
+        let Self { listener, mut file } = self;
         let mut handle = answer(listener, &shared, grace)?;
         Ok(tokio::spawn(async move {
             let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -115,20 +126,45 @@ impl ApiSocket {
                     _ = looks.tick() => {}
                     _ = stop.wait_for(|stop| *stop) => break,
                 }
-                let Some(again) = bind_if_gone(&path, inode) else {
+                let Some((again, id)) = bind_if_gone(&file) else {
                     continue;
                 };
-                if let Ok(next) = answer(again.listener, &shared, grace) {
+                if let Ok(next) = answer(again, &shared, grace) {
                     // Requests that came by the former one are answered.
                     tokio::spawn(std::mem::replace(&mut handle, next).stop(true));
-                    inode = again.inode;
+                    file.id = id;
                 }
             }
+            // First the name, so that no command connects to what answers no more. No other file can
+            // have the inode either while the socket is open.
+            drop(file);
             handle.stop(true).await;
-            // One that cannot be removed is replaced by the next start.
-            let _ = std::fs::remove_file(path);
         }))
     }
+}
+
+/// Binds the socket under a name of its own, and gives it its path when it listens.
+fn bind(path: &Path) -> io::Result<(UnixListener, SocketId)> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::other(NO_SOCKET));
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let unnamed = beside(path);
+    if is_socket(&unnamed) {
+        // A process died between binding it and giving it its name.
+        std::fs::remove_file(&unnamed)?;
+    }
+    let bound = listen(&unnamed).and_then(|listener| {
+        let id = SocketId::new(&std::fs::symlink_metadata(&unnamed)?);
+        std::fs::rename(&unnamed, path)?;
+        Ok((listener, id))
+    });
+    bound.inspect_err(|_| {
+        let _ = std::fs::remove_file(&unnamed);
+    })
 }
 
 /// Begins to answer on a thread of its own.
@@ -172,9 +208,10 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 
 /// Binds the socket again where another program removed it, or where one stands that does not
 /// answer: a folder that was away may bring back the one before. Any other file stays.
-fn bind_if_gone(path: &Path, own: u64) -> Option<ApiSocket> {
+fn bind_if_gone(own: &SocketFile) -> Option<(UnixListener, SocketId)> {
+    let path = own.path.as_path();
     match std::fs::symlink_metadata(path) {
-        Ok(found) if found.ino() == own => return None,
+        Ok(found) if SocketId::new(&found) == own.id => return None,
         Ok(found) if found.file_type().is_socket() => {
             let connected = UnixStream::connect(path);
             if !connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
@@ -184,7 +221,7 @@ fn bind_if_gone(path: &Path, own: u64) -> Option<ApiSocket> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         _ => return None,
     }
-    let again = ApiSocket::bind(path).ok()?;
+    let again = bind(path).ok()?;
     tracing::warn!(socket = %path.display(), "socket.bound_again: the socket was gone");
     Some(again)
 }
@@ -204,8 +241,8 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
+                    // Dropped, it removes its file.
                     drop(ApiSocket::bind(&path).unwrap());
-                    std::fs::remove_file(&path).unwrap();
                 }
             });
             while modes.len() < 200 {
@@ -229,9 +266,22 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         // The control: a socket of a dead process is replaced.
         std::fs::remove_file(&path).unwrap();
-        drop(ApiSocket::bind(&path).unwrap());
+        drop(UnixListener::bind(&path).unwrap());
         let again = ApiSocket::bind(&path).unwrap();
         assert!(UnixStream::connect(&path).is_ok());
         drop(again);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_the_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db.sock");
+        let socket = ApiSocket::bind(&path).unwrap();
+        let moved = folder.path().join("moved");
+        std::fs::rename(&path, &moved).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        drop(socket);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
     }
 }
