@@ -3,11 +3,10 @@
 mod own_api;
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server as HttpServer, ServerHandle};
 use actix_web::web::Data;
 use anyhow::Context as _;
 use rustix::process::{Resource, getrlimit};
@@ -51,7 +50,7 @@ const RESYNCS_AT_ONCE: usize = 8;
 /// New connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 4096;
 
-/// The built service: its port is bound, nothing runs yet but the store's writer.
+/// The built service: its port and its socket are bound, nothing runs yet but the store's writer.
 pub struct Server {
     listener: TcpListener,
     workers: usize,
@@ -61,13 +60,14 @@ pub struct Server {
     operations: Operations,
     duties: Supervisor<Store>,
     watch_start: WatchStart,
-    socket: PathBuf,
+    socket: ApiSocket,
 }
 
-/// Opens the store and binds the port.
+/// Opens the store, and binds the socket beside it and the port.
 ///
 /// # Errors
-/// When the store cannot be opened, the port is taken, or a TLS file cannot be read.
+/// When the store cannot be opened, the socket cannot be made, the port is taken, or a TLS file
+/// cannot be read.
 pub fn build(config: Config, clock: Clock) -> anyhow::Result<Server> {
     build_with(config, clock, ACCEPT_TIMEOUT)
 }
@@ -86,6 +86,10 @@ pub fn build_with(
     let socket = web::socket_path(&config.store.path)?;
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
+    // Under the store's lock, and before anything runs: a command finds the service from here on, and
+    // a start that is refused leaves no attempt under way.
+    let socket = ApiSocket::bind(&socket)
+        .with_context(|| format!("cannot make the socket {}", socket.display()))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
     let listener = listen(config.server.listen)
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
@@ -289,20 +293,21 @@ impl Server {
     /// another error when the HTTP server cannot start or ends with one.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let (stop, stopped) = watch::channel(false);
-        let store = self.shared.store.clone();
-        let address = self.listener.local_addr()?;
+        let (store, operations) = (self.shared.store.clone(), self.operations);
         self.watch_start.mark(&store).await;
+        // Whatever can fail comes before what would have to be stopped then.
+        let listeners = (self.listener, self.socket);
+        let limits = (self.workers, self.grace);
+        let begun = answer(listeners, limits, self.shared, stopped.clone());
+        let (address, http, socket) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                store.close().await?;
+                return Err(error);
+            }
+        };
         let forwarding = tokio::spawn(self.forwarding.run(stopped.clone()));
-        let duties = tokio::spawn(self.duties.run(stopped.clone()));
-        let operations = self.operations.clone();
-        let shared = self.shared;
-        let made = || format!("cannot make the socket {}", self.socket.display());
-        let socket = ApiSocket::bind(&self.socket).with_context(made)?;
-        let socket = socket
-            .serve(shared.clone(), self.grace, stopped)
-            .with_context(made)?;
-        let threads = (self.workers, open_files());
-        let http = web::serve(self.listener, threads, self.grace, shared)?;
+        let duties = tokio::spawn(self.duties.run(stopped));
         let handle = http.handle();
         let http = tokio::spawn(http);
         tracing::info!(%address, store = store.location(), durability = store.health().durability.as_str(), "serving");
@@ -320,6 +325,24 @@ impl Server {
         tracing::info!("stopped");
         ended
     }
+}
+
+/// The address, HTTP, which begins when it is polled, and the task that answers on the socket. After an
+/// error nothing was begun.
+fn answer(
+    (listener, socket): (TcpListener, ApiSocket),
+    (workers, grace): (usize, Duration),
+    shared: Data<Web>,
+    stopped: watch::Receiver<bool>,
+) -> anyhow::Result<(SocketAddr, HttpServer, JoinHandle<()>)> {
+    let address = listener.local_addr()?;
+    let http = web::serve(listener, (workers, open_files()), grace, shared.clone())?;
+    let socket = socket.serve(shared, grace, stopped);
+    Ok((
+        address,
+        http,
+        socket.context("cannot answer on the socket")?,
+    ))
 }
 
 /// How many files the process may have open; `None` where there is no limit.

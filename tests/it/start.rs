@@ -197,6 +197,6 @@ fn a_file_where_the_control_socket_belongs_is_left_alone() {
     let home = Home::new();
     let path = home.file("tickrelay.db.sock");
     std::fs::write(&path, "not a socket").unwrap();
-    check_refused(&home, &["control socket", "no socket"]);
+    check_refused(&home, &["cannot make the socket", "no socket"]);
     assert_eq!(std::fs::read(&path).unwrap(), b"not a socket");
 }

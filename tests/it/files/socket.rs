@@ -3,9 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tickrelay::clock::Clock;
+use tickrelay::server;
 
 use crate::support::service::Home;
-use crate::support::{client_builder, client_over, until};
+use crate::support::{client_builder, client_over, config, until};
 
 #[actix_web::test]
 async fn a_socket_that_nobody_answers_any_more_is_replaced() {
@@ -60,6 +63,24 @@ async fn a_file_that_is_no_socket_keeps_the_service_from_starting() {
     // The control: without the file it starts.
     std::fs::remove_file(&socket).unwrap();
     home.start().stop();
+}
+
+/// The service is a part of this process, so that it can be refused before it runs.
+#[actix_web::test]
+async fn a_socket_that_cannot_be_made_is_refused_before_any_attempt() {
+    let folder = TempDir::new().unwrap();
+    let config = config(&folder.path().join("tickrelay.db"));
+    let socket = folder.path().join("tickrelay.db.sock");
+    std::fs::write(&socket, "mine").unwrap();
+    let built = || server::build(config.clone(), Clock::system());
+    let error = built().err().map(|error| format!("{error:#}")).unwrap();
+    assert!(error.contains("which is no socket"), "{error}");
+    // The control: without the file it is built, and the socket is there before it runs.
+    std::fs::remove_file(&socket).unwrap();
+    let server = built().unwrap();
+    assert!(socket.exists());
+    drop(server);
+    assert!(!socket.exists());
 }
 
 #[actix_web::test]
