@@ -110,6 +110,8 @@ pub enum StoreChange {
     Polls,
     /// A replay was begun.
     Replays,
+    /// A subscriber was removed.
+    Removals,
 }
 
 /// The open store. Cheap to clone; it is given up when the last clone is dropped.

@@ -88,8 +88,8 @@ impl GivenSecret {
 /// What ended with a subscriber.
 #[derive(Debug, Clone, Copy)]
 pub struct RemovedSubscriber {
-    /// Forwards that were given up with it.
-    pub given_up: usize,
+    /// Forwards that were pending for it, and are given up.
+    pub pending: usize,
 }
 
 impl Operation for AddSubscriber {
@@ -186,7 +186,7 @@ impl Operation for RemoveSubscriber {
     }
 
     fn noted(note: Note, removed: &RemovedSubscriber) -> Option<Note> {
-        Some(note.and("given_up", json!(removed.given_up)))
+        Some(note.and("pending", json!(removed.pending)))
     }
 
     async fn run(
@@ -195,7 +195,7 @@ impl Operation for RemoveSubscriber {
         by: &By<Self>,
     ) -> Result<RemovedSubscriber, Failure> {
         let subscriber_id = operations.subscriber_of(&by.caller, &self.name)?.id;
-        let removed = |given_up| RemovedSubscriber { given_up };
+        let removed = |pending| RemovedSubscriber { pending };
         let removed = operations.change(by, DeleteSubscriber { subscriber_id }, removed);
         let removed = removed.await?;
         tracing::info!(subscriber = self.name, "subscriber.removed");

@@ -204,6 +204,9 @@ pub(super) fn action(forward: &ForwardView, now_ms: i64) -> String {
             let why = forward.gave_up.map_or("", |reason| reason.explain());
             format!("gave up {ended}: {why} ({attempts}{last})")
         }
+        (ForwardState::Pending, _) if forward.subscriber_removed => {
+            format!("pending: its subscriber was removed, and it ends soon ({attempts}{last})")
+        }
         (ForwardState::Pending, SubscriberState::Active) => {
             let due_ms = forward.due_at.map_or(now_ms, i64::from);
             let when = match forward.subscriber_failing_since {

@@ -1,18 +1,18 @@
-//! Gives up forwards by their age.
+//! Gives up forwards by their age, and those of removed subscribers.
 
 use std::time::Duration;
 
 use super::{Duty, Next, after, before};
 use crate::clock::Clock;
-use crate::store::step::ExpireForwards;
-use crate::store::{Error, Lease, Store};
+use crate::store::step::{ExpireForwards, GiveUpRemoved};
+use crate::store::{Error, Lease, Store, StoreChange};
 
 /// From the beginning of a round to the next.
 const INTERVAL: Duration = Duration::from_mins(1);
 /// Between two small steps, so that webhooks come first.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Gives up what has been pending for too long.
+/// Gives up what has been pending for too long, and what is left of removed subscribers.
 #[derive(Clone)]
 pub struct Expiry {
     store: Store,
@@ -39,6 +39,10 @@ impl Duty for Expiry {
     const NAME: &'static str = "expiry";
 
     async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
+        // By no age, so whatever the clock shows.
+        if self.store.step(GiveUpRemoved).await? > 0 {
+            return Ok(Next::After(PAUSE));
+        }
         let now_ms = self.clock.now_ms();
         // Later than now it lies only when the clock was set back.
         let under_way = self.began_ms.take().filter(|began_ms| *began_ms <= now_ms);
@@ -53,5 +57,9 @@ impl Duty for Expiry {
             return Ok(Next::After(PAUSE));
         }
         Ok(Next::At(after(began_ms, INTERVAL)))
+    }
+
+    async fn woken(&mut self) {
+        self.store.changed(StoreChange::Removals).await;
     }
 }

@@ -58,7 +58,8 @@ pub struct DeleteSubscriber {
 }
 
 impl Change for DeleteSubscriber {
-    /// How many pending forwards were given up.
+    /// How many forwards were pending. From now on none is sent or counted;
+    /// [`GiveUpRemoved`](super::step::GiveUpRemoved) gives up what this transaction did not.
     type Answer = usize;
 }
 

@@ -94,7 +94,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
@@ -105,6 +105,7 @@ use super::{
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::plan::WorkAnswer;
+use changes::Wakes;
 use files::{Files, OwnedFile};
 use former::FormerLock;
 use handle::Writer;
@@ -122,13 +123,10 @@ pub struct SqliteStore {
     writer: Arc<Writer>,
     reader: Reader,
     tokens: Arc<tokens::Tokens>,
-    /// Notified when a replay was begun.
-    replays: Arc<Notify>,
+    wakes: Arc<Wakes>,
     durability: Durability,
     limits: HealthLimits,
     clock: Clock,
-    /// Woken when there may be something to ask for.
-    polls: Arc<Notify>,
     /// Locked until the store is closed, or its last clone dropped; `None` of one that is only read.
     file: Option<Arc<OwnedFile>>,
     /// Keeps a version out that locks another file.
@@ -222,8 +220,7 @@ impl SqliteStore {
                 keys,
                 clock_hold: Arc::clone(&core.clock_rollback.hold),
             },
-            polls: Arc::clone(&core.polls),
-            replays: Arc::clone(&core.replays),
+            wakes: Arc::clone(&core.wakes),
             writer: Arc::new(Writer::start(core)?),
             tokens,
             durability: options.durability,
@@ -266,10 +263,7 @@ impl SqliteStore {
 
     /// Remembers one change that happened while no caller waited.
     pub(super) async fn changed(&self, what: StoreChange) {
-        match what {
-            StoreChange::Polls => self.polls.notified().await,
-            StoreChange::Replays => self.replays.notified().await,
-        }
+        self.wakes.of(what).notified().await;
     }
 
     pub(super) fn subscribers(&self) -> Subscribers {

@@ -21,6 +21,15 @@ impl Step for ExpireForwards {
     type Answer = usize;
 }
 
+/// Gives up what is pending for subscribers that were removed.
+#[derive(Debug, Clone, Copy)]
+pub struct GiveUpRemoved;
+
+impl Step for GiveUpRemoved {
+    /// How many forwards ended; a step takes a thousand at most.
+    type Answer = usize;
+}
+
 /// Changes a subscriber's state because of what it answered.
 #[derive(Debug, Clone)]
 pub struct ApplyStateChange {

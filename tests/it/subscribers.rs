@@ -43,7 +43,7 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     until("two are on their way", || receiver.count() == 2).await;
     let name = "crm".to_owned();
     let removed = app.order(RemoveSubscriber { name }).await;
-    assert_eq!(removed.given_up, 10);
+    assert_eq!(removed.pending, 10);
     receiver.hold(false);
     app.settled().await;
     until("what was on its way is written down", || {
@@ -65,6 +65,30 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     assert_eq!(successor.count(), 1);
     assert_eq!(receiver.count(), 2);
     assert_eq!(other.count(), 11);
+    app.stop().await;
+}
+
+#[actix_web::test]
+async fn a_long_backlog_of_a_removed_one_is_given_up_while_the_service_runs() {
+    const MESSAGES: usize = 2_500;
+    let app = TestApp::boot().await;
+    let receiver = Receiver::start();
+    app.subscribe("crm", &receiver.url).await;
+    let name = || "crm".to_owned();
+    app.order(PauseSubscriber { name: name() }).await;
+    let status = |index| cloud::status(&format!("wamid.{index}"), "sent", T0);
+    let statuses: Vec<_> = (0..MESSAGES).map(status).collect();
+    for some in statuses.chunks(500) {
+        app.report(some).await;
+    }
+    let removed = app.order(RemoveSubscriber { name: name() }).await;
+    assert_eq!(removed.pending, MESSAGES);
+    app.settled().await;
+    assert_eq!(
+        counted(&app.forwards().await, ["state", "gave_up"]),
+        [["gave-up", "subscriber-removed", "2500"]]
+    );
+    assert_eq!(receiver.count(), 0);
     app.stop().await;
 }
 

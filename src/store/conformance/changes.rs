@@ -118,7 +118,7 @@ async fn a_change_that_is_refused_leaves_nothing(subject: Subject) {
     let delete = DeleteSubscriber {
         subscriber_id: i64::MAX,
     };
-    let finish = move |given_up| (given_up, record());
+    let finish = move |pending| (pending, record());
     let delete = subject.store.change(delete, finish).await;
     assert!(matches!(delete, Err(Error::NotFound(_))), "{delete:?}");
     assert!(subject.audit().await.is_empty());
@@ -128,7 +128,7 @@ async fn a_change_that_is_refused_leaves_nothing(subject: Subject) {
     let delete = DeleteSubscriber {
         subscriber_id: crm.id,
     };
-    let finish = |given_up| (given_up, ChangeRecord::default());
+    let finish = |pending| (pending, ChangeRecord::default());
     subject.store.change(delete, finish).await.unwrap();
     let renewed = subject
         .insert("crm", ChangeRecord::default())

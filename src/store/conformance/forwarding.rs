@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine, report};
 use crate::model::{ErrorCode, Filter, ForwardState, GaveUp, NewSubscriber, Outcome, Rule, Status};
 use crate::store::change::{DeleteSubscriber, NoChange, RequeueForwards};
-use crate::store::query::{BacklogQuery, ForwardDetailQuery, Scope};
-use crate::store::step::ExpireForwards;
+use crate::store::query::{BacklogQuery, ForwardDetailQuery, ForwardQuery, Scope, Window};
+use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::timeline::{ForwardDetail, ForwardRecord};
 use crate::store::{
     Attempt, ChangeRecord, LaneContents, PendingForward, Refill, RetrySelection, Settled,
@@ -23,6 +23,7 @@ each_engine!(
     what_waits_for_too_long_expires,
     a_subscriber_s_filter_keeps_reports_from_it,
     a_removed_subscriber_s_forwards_are_given_up,
+    a_long_backlog_of_a_removed_subscriber_is_given_up_some_at_a_time,
     what_is_pending_stays_so_over_another_start,
 );
 
@@ -293,13 +294,54 @@ async fn a_removed_subscriber_s_forwards_are_given_up(subject: Subject) {
     let delete = DeleteSubscriber {
         subscriber_id: crm.id,
     };
-    let finish = |given_up| (given_up, ChangeRecord::default());
+    let finish = |pending| (pending, ChangeRecord::default());
     assert_eq!(subject.store.change(delete, finish).await.unwrap(), 1);
     let found = subject.forward().await;
     assert!(found.subscriber_removed);
     assert_eq!(found.gave_up, Some(GaveUp::SubscriberRemoved));
     let accepted = subject.commit(vec![report("b", Status::Sent, 0)]).await;
     assert_eq!(accepted.forwards, 0);
+}
+
+/// None of it is sent or counted from the removal on; its end goes on after another start.
+async fn a_long_backlog_of_a_removed_subscriber_is_given_up_some_at_a_time(subject: Subject) {
+    let crm = subject.subscriber("crm").await;
+    let other = subject.subscriber("other").await;
+    for part in 0..3 {
+        let report = |number| report(&format!("m{part}.{number}"), Status::Sent, 1);
+        subject.commit((0..900).map(report).collect()).await;
+    }
+    let delete = DeleteSubscriber {
+        subscriber_id: crm.id,
+    };
+    let finish = |pending| (pending, ChangeRecord::default());
+    assert_eq!(subject.store.change(delete, finish).await.unwrap(), 2_700);
+    let subject = subject.opened_again().await;
+    // The control: the other's is counted.
+    let backlog = subject.store.read(BacklogQuery).await.unwrap();
+    let counted = backlog.iter().map(|it| (it.subscriber_id, it.pending));
+    assert_eq!(counted.collect::<Vec<_>>(), [(other.id, 2_700)]);
+    let refill = subject.refill(crm.id, LaneContents::default()).await;
+    assert!(refill.pending.is_empty());
+    // Those of the other alone go by age.
+    let expire = ExpireForwards {
+        pending_before_ms: START_MS + 1,
+    };
+    while subject.store.step(expire).await.unwrap() > 0 {}
+    let mut steps = 0;
+    while subject.store.step(GiveUpRemoved).await.unwrap() > 0 {
+        steps += 1;
+    }
+    assert!(steps > 1, "all of it ends in {steps} transactions");
+    let query = ForwardQuery {
+        subscriber_id: Some(crm.id),
+        window: Window::newest(5_000),
+        ..ForwardQuery::default()
+    };
+    let forwards = subject.store.read(query).await.unwrap().rows;
+    assert_eq!(forwards.len(), 2_700);
+    let removed = Some(GaveUp::SubscriberRemoved);
+    assert!(forwards.iter().all(|it| it.gave_up == removed));
 }
 
 async fn what_is_pending_stays_so_over_another_start(subject: Subject) {

@@ -41,8 +41,8 @@ impl Query for OutboundQuery {
     type Answer = Outbound;
 }
 
-/// The pending forwards of each subscriber that has any. Beside a writer it costs the same however
-/// much that is.
+/// The pending forwards of each subscriber that has any, removed ones aside. Beside a writer it costs
+/// the same however much that is.
 #[derive(Debug, Clone, Copy)]
 pub struct BacklogQuery;
 

@@ -12,6 +12,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::Notify;
 
 use super::keys::RowKeys;
 use super::secrets::{Sealed, with_keys};
@@ -21,7 +22,7 @@ use crate::model::Subscriber;
 use crate::store::audit::AuditEntry;
 use crate::store::change::NoChange;
 use crate::store::idempotency::IdempotencyRecord;
-use crate::store::{Change, Error, Loss};
+use crate::store::{Change, Error, Loss, StoreChange};
 
 /// What is written down with a change, in its transaction.
 #[derive(Debug, Default)]
@@ -76,6 +77,25 @@ impl Changing<'_> {
     }
 }
 
+/// What wakes the duties that wait for a change; each remembers one that no duty waited for.
+#[derive(Debug, Default)]
+pub(super) struct Wakes {
+    polls: Notify,
+    replays: Notify,
+    removals: Notify,
+}
+
+impl Wakes {
+    /// What wakes those that wait for this.
+    pub(super) const fn of(&self, change: StoreChange) -> &Notify {
+        match change {
+            StoreChange::Polls => &self.polls,
+            StoreChange::Replays => &self.replays,
+            StoreChange::Removals => &self.removals,
+        }
+    }
+}
+
 /// What memory has to learn of a change once it is committed.
 #[derive(Default)]
 pub(super) struct After {
@@ -84,8 +104,8 @@ pub(super) struct After {
     /// Lanes whose forwards the table knows better than memory.
     spilled: Vec<i64>,
     tokens: bool,
-    replays: bool,
-    polls: bool,
+    /// What duties are woken for.
+    changes: Vec<StoreChange>,
 }
 
 impl After {
@@ -110,14 +130,9 @@ impl After {
         self.tokens = true;
     }
 
-    /// There is a replay more.
-    pub(super) fn replays(&mut self) {
-        self.replays = true;
-    }
-
-    /// There may be something more to ask for.
-    pub(super) fn polls(&mut self) {
-        self.polls = true;
+    /// Duties are woken for this.
+    pub(super) fn wake(&mut self, change: StoreChange) {
+        self.changes.push(change);
     }
 }
 
@@ -207,11 +222,8 @@ impl Core {
             self.shared.loss.report(Loss::Tokens);
             tracing::error!(%error, "store.tokens_unread");
         }
-        if after.replays {
-            self.replays.notify_one();
-        }
-        if after.polls {
-            self.polls.notify_one();
+        for change in after.changes {
+            self.wakes.of(change).notify_one();
         }
     }
 
@@ -256,6 +268,7 @@ impl Core {
         };
         self.subscribers = found.into_iter().map(known).collect();
         self.lane_registry.keep(&self.subscribers);
+        self.pending.keep(&self.subscribers);
         self.published.send_replace(Arc::clone(&self.subscribers));
         Ok(())
     }

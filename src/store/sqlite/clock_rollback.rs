@@ -20,7 +20,7 @@ use super::backend;
 use super::writer::{Core, TICK};
 use crate::clock::Clock;
 use crate::store::clock_hold::{ClockHold, ClockJump};
-use crate::store::{Error, Settled, Settlement};
+use crate::store::{Error, Settled, Settlement, StoreChange};
 
 /// A clock that is merely corrected is not set back by more than this.
 const LEAST_MS: i64 = 1_000;
@@ -318,7 +318,7 @@ impl Core {
             begin().map_err(|error| backend("cannot begin to move what waits".to_owned(), error))
         })?;
         self.clock_rollback.moves = moves;
-        self.polls.notify_one();
+        self.wakes.of(StoreChange::Polls).notify_one();
         Ok(())
     }
 

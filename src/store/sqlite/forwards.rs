@@ -1,11 +1,12 @@
-//! What is pending: settling, giving up by age. How a lane reads it is in `refills`.
+//! What is pending: settling, giving up by age or with the subscriber. How a lane reads it is in
+//! `refills`.
 
 use rusqlite::{Connection, params};
 
 use super::ranges::{self, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
-use crate::store::step::ExpireForwards;
+use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::{Attempt, Error, Settled, Settlement};
 
 /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
@@ -95,26 +96,58 @@ fn insert_attempt(
 const TAKEN: &str = "SELECT max(started_at_ms + duration_ms) FROM attempt \
      WHERE attempt.forward_id = forward.forward_id AND error_code IS NULL";
 
-/// Gives up the pending forwards of a removed subscriber; returns how many. What it took once stays
-/// delivered, though a retry or a replay queues it again.
-pub(super) fn give_up(
+/// Forwards that one transaction gives up at most: webhooks wait for its end.
+const PART: usize = 1000;
+
+/// How many forwards are pending for a subscriber; the index alone is read.
+pub(super) fn count_pending(
     connection: &Connection,
     subscriber_id: i64,
-    now_ms: i64,
 ) -> rusqlite::Result<usize> {
-    connection.execute(
-        &format!(
-            "UPDATE forward SET state = 'delivered', last_error = NULL, settled_at_ms = ({TAKEN}) \
-             WHERE subscriber_id = ?1 AND state = 'pending' AND last_attempt_ms IS NOT NULL \
-             AND ({TAKEN}) IS NOT NULL"
-        ),
+    connection.query_row(
+        "SELECT count(*) FROM forward INDEXED BY forward_due \
+         WHERE state = 'pending' AND subscriber_id = ?1",
         [subscriber_id],
-    )?;
-    connection.execute(
-        "UPDATE forward SET state = 'gave-up', gave_up = 'subscriber-removed', \
-         settled_at_ms = ?2 WHERE subscriber_id = ?1 AND state = 'pending'",
-        params![subscriber_id, now_ms],
+        |row| row.get(0),
     )
+}
+
+/// Gives up some of what is pending for removed subscribers; returns how many forwards ended. What a
+/// subscriber took once stays delivered, though a retry or a replay queued it again.
+pub(super) fn give_up_removed(connection: &Connection) -> rusqlite::Result<usize> {
+    let ended: Vec<(i64, i64, Option<i64>)> = connection
+        .prepare_cached(&format!(
+            "SELECT forward.forward_id, subscriber.removed_at_ms, \
+             CASE WHEN forward.last_attempt_ms IS NOT NULL THEN ({TAKEN}) END \
+             FROM subscriber CROSS JOIN forward INDEXED BY forward_due \
+             WHERE subscriber.removed_at_ms IS NOT NULL \
+             AND forward.subscriber_id = subscriber.subscriber_id \
+             AND forward.state = 'pending' LIMIT {PART}"
+        ))?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut delivered = connection.prepare_cached(
+        "UPDATE OR FAIL forward SET state = 'delivered', last_error = NULL, settled_at_ms = ?2 \
+         WHERE forward_id = ?1",
+    )?;
+    let mut gave_up = connection.prepare_cached(
+        "UPDATE OR FAIL forward SET state = 'gave-up', gave_up = 'subscriber-removed', \
+         settled_at_ms = ?2 WHERE forward_id = ?1",
+    )?;
+    let count = ended.len();
+    for (forward_id, removed_at_ms, taken_at_ms) in ended {
+        match taken_at_ms {
+            Some(taken_at_ms) => delivered.execute([forward_id, taken_at_ms])?,
+            None => gave_up.execute([forward_id, removed_at_ms])?,
+        };
+    }
+    Ok(count)
+}
+
+impl SqliteStep for GiveUpRemoved {
+    async fn take(self, store: &SqliteStore) -> Result<usize, Error> {
+        store.run(Core::give_up_removed).await
+    }
 }
 
 impl SqliteStep for ExpireForwards {
@@ -126,6 +159,18 @@ impl SqliteStep for ExpireForwards {
 }
 
 impl Core {
+    /// As [`give_up_removed`], in a transaction of its own.
+    fn give_up_removed(&mut self) -> Result<usize, Error> {
+        self.change("give up what a removed subscriber left", |connection, _| {
+            give_up_removed(connection).map_err(|error| {
+                backend(
+                    "cannot give up what a removed subscriber left".to_owned(),
+                    error,
+                )
+            })
+        })
+    }
+
     /// Gives up some of what was queued before that time; returns how many.
     ///
     /// Found by when it came due, through the index: to look at when each was queued would read
@@ -137,7 +182,8 @@ impl Core {
                 .prepare_cached(
                     "UPDATE forward SET state = 'gave-up', gave_up = 'expired', settled_at_ms = ?2 \
                      WHERE forward_id IN (SELECT forward_id FROM forward WHERE state = 'pending' \
-                     AND subscriber_id IN (SELECT subscriber_id FROM subscriber) \
+                     AND subscriber_id IN \
+                     (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL) \
                      AND (attempts > 0) IN (0, 1) AND due_at_ms < ?1 AND pending_since_ms < ?1 LIMIT 1000)",
                 )
                 .and_then(|mut statement| statement.execute(params![pending_before_ms, now_ms]))

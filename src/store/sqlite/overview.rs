@@ -47,8 +47,8 @@ impl SqliteQuery for BacklogQuery {
 }
 
 impl Reader {
-    /// The pending forwards of each subscriber that has any. Beside the writer of this process it
-    /// costs the same however much that is; elsewhere it reads all that is pending.
+    /// The pending forwards of each subscriber that has any, removed ones aside. Beside the writer of
+    /// this process it costs the same however much that is; elsewhere it reads all that is pending.
     fn backlog(&self) -> Result<Vec<Backlog>, Error> {
         if let Some(pending) = &self.pending {
             return Ok(pending.backlog());
@@ -165,7 +165,9 @@ fn read_backlog(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
     connection
         .prepare(
             "SELECT subscriber_id, count(*), min(pending_since_ms) FROM forward \
-             WHERE state = 'pending' GROUP BY subscriber_id",
+             WHERE state = 'pending' AND subscriber_id IN \
+             (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL) \
+             GROUP BY subscriber_id",
         )?
         .query_map([], |row| {
             Ok(Backlog {

@@ -9,12 +9,13 @@
 //! times are kept apart for a subscriber. With more, neighbours become one, and the age of the oldest may be
 //! shown too high by the time between them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
+use crate::model::Subscriber;
 use crate::store::Backlog;
 
 /// Times that are kept apart for one subscriber; beyond that neighbours become one.
@@ -45,6 +46,8 @@ struct PendingCounts {
     subscribers: HashMap<i64, PendingCount>,
     /// What the transaction under way has changed.
     changes: Vec<PendingChange>,
+    /// The subscribers that are not removed, once they are read: of others no count is shown.
+    known: Option<HashSet<i64>>,
 }
 
 /// A forward became pending, or stopped being so.
@@ -110,10 +113,11 @@ impl Pending {
             let count = subscribers.entry(row.get(0)?).or_default();
             count.add(row.get(1)?);
         }
-        *this.locked() = PendingCounts {
-            subscribers,
-            changes: Vec::new(),
-        };
+        {
+            let mut counts = this.locked();
+            counts.subscribers = subscribers;
+            counts.changes.clear();
+        }
         let counter = Arc::clone(this);
         connection.create_scalar_function(
             "note_pending",
@@ -143,6 +147,7 @@ impl Pending {
         let PendingCounts {
             subscribers,
             changes,
+            ..
         } = &mut *counts;
         for change in changes.drain(..) {
             let count = subscribers.entry(change.subscriber_id).or_default();
@@ -157,15 +162,25 @@ impl Pending {
         }
     }
 
-    /// The pending forwards of each subscriber that has any.
+    /// From now on those of these subscribers alone are shown: what one left that was removed is given
+    /// up, some at a time.
+    pub(super) fn keep(&self, subscribers: &[Arc<Subscriber>]) {
+        let known = subscribers.iter().map(|subscriber| subscriber.id);
+        self.locked().known = Some(known.collect());
+    }
+
+    /// The pending forwards of each subscriber that has any, removed ones aside.
     pub(super) fn backlog(&self) -> Vec<Backlog> {
         let counts = self.locked();
+        let known = counts.known.as_ref();
         let backlog = |(subscriber_id, count): (&i64, &PendingCount)| Backlog {
             subscriber_id: *subscriber_id,
             pending: count.pending,
             oldest_pending_since_ms: count.since.keys().next().copied().unwrap_or_default(),
         };
-        counts.subscribers.iter().map(backlog).collect()
+        let shown = counts.subscribers.iter();
+        let shown = shown.filter(|(id, _)| known.is_none_or(|known| known.contains(*id)));
+        shown.map(backlog).collect()
     }
 
     fn locked(&self) -> MutexGuard<'_, PendingCounts> {

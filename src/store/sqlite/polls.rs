@@ -14,13 +14,13 @@ use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend, poll_state, ranges};
 use crate::plan::group::PollOpening;
 use crate::providers::Provider;
-use crate::store::Error;
 use crate::store::poll::{PollCounts, PollOverview, PollRecord};
 use crate::store::query::{
     KnownReportQuery, Listing, OpenPollQuery, PollOverviewQuery, PollQuery, ReportName,
     UnreportedQuery,
 };
 use crate::store::step::{CountPoll, SettlePoll};
+use crate::store::{Error, StoreChange};
 
 impl Changing<'_> {
     /// Polls a broadcast from now on, again where it was done or given up.
@@ -53,7 +53,7 @@ impl Changing<'_> {
             )
         };
         let poll = open().map_err(|error| backend("cannot open a poll".to_owned(), error))?;
-        self.after.polls();
+        self.after.wake(StoreChange::Polls);
         Ok(poll)
     }
 }

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use super::handle::Writer;
 use super::health_notes::HealthLimits;
 use super::reader::Reader;
@@ -28,11 +26,10 @@ impl SqliteStore {
             writer: Arc::new(Writer::none(subscribers.into())),
             reader,
             tokens: Arc::new(tokens::Tokens::of(tokens)),
-            replays: Arc::new(Notify::new()),
+            wakes: Arc::default(),
             durability: options.durability,
             limits: HealthLimits::of(options),
             clock,
-            polls: Arc::new(Notify::new()),
             file: None,
             former: Arc::new(None),
         })

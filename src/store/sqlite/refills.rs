@@ -80,6 +80,16 @@ impl Core {
                 "attempts that ended are not written down yet",
             ));
         }
+        let mut known = self.subscribers.iter();
+        if !known.any(|subscriber| subscriber.id == subscriber_id) {
+            // It was removed: what it left is given up, some at a time, and none of it is sent.
+            return Ok(Refill {
+                pending: Vec::new(),
+                live: true,
+                untried_at_ms: i64::MAX,
+                retries_at_ms: i64::MAX,
+            });
+        }
         let found = self.read_refill(subscriber_id, held);
         let (refill, put_off) =
             found.map_err(|error| backend("cannot read what is pending".to_owned(), error))?;

@@ -11,9 +11,9 @@ use super::listing::ListedTable;
 use super::reader::{Reader, SqliteQuery};
 use super::{backend, enqueue, ranges};
 use crate::model::Word as _;
-use crate::store::Error;
 use crate::store::query::{Listing, ReplayDetailQuery, ReplayQuery, RunningReplayQuery};
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
+use crate::store::{Error, StoreChange};
 
 const SELECT: &str = "SELECT replay.*, subscriber.name AS subscriber \
      FROM replay JOIN subscriber USING (subscriber_id)";
@@ -30,7 +30,7 @@ impl Changing<'_> {
     ) -> Result<ReplayRecord, Error> {
         let replay = begin(self.connection, subscriber_id, selection, self.now_ms)
             .map_err(|error| backend("cannot begin a replay".to_owned(), error))?;
-        self.after.replays();
+        self.after.wake(StoreChange::Replays);
         Ok(replay)
     }
 

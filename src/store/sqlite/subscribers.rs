@@ -14,7 +14,7 @@ use crate::model::{
     SubscriberState, quoted,
 };
 use crate::store::step::{ApplyStateChange, NoteFailing};
-use crate::store::{Error, StateChange};
+use crate::store::{Error, StateChange, StoreChange};
 
 /// Every subscriber that is not removed, in the order they were added.
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<Arc<Subscriber>>> {
@@ -118,25 +118,31 @@ impl Changing<'_> {
         self.subscriber(id)
     }
 
-    /// Removes a subscriber: its pending forwards are given up, its name is free again, and nothing is
-    /// left of its secrets. Says how many forwards were given up.
+    /// Removes a subscriber: its name is free again, and nothing is left of its secrets. Some of its
+    /// pending forwards are given up at once, the rest by [`GiveUpRemoved`]: webhooks wait for this
+    /// transaction. Says how many were pending.
+    ///
+    /// [`GiveUpRemoved`]: crate::store::step::GiveUpRemoved
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
     pub(super) fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
         self.subscriber(id)?;
         let remove = || -> rusqlite::Result<usize> {
+            let pending = forwards::count_pending(self.connection, id)?;
             self.connection.execute(
                 "UPDATE subscriber SET removed_at_ms = ?2 WHERE subscriber_id = ?1",
                 params![id, self.now_ms],
             )?;
             secrets::forget(self.connection, id)?;
-            forwards::give_up(self.connection, id, self.now_ms)
+            forwards::give_up_removed(self.connection)?;
+            Ok(pending)
         };
-        let given_up =
+        let pending =
             remove().map_err(|error| backend("cannot remove the subscriber".to_owned(), error))?;
         self.after.republish();
-        Ok(given_up)
+        self.after.wake(StoreChange::Removals);
+        Ok(pending)
     }
 
     /// Gives a subscriber a new secret; the old one signs beside it until `old_until_ms`, or, when

@@ -16,10 +16,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::accept::take_in;
 use super::apply::Applied;
+use super::changes::Wakes;
 use super::checkpointer::Checkpointer;
 use super::clock_rollback::ClockRollback;
 use super::displaced::Displacement;
@@ -40,7 +41,7 @@ use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::plan::group::Work;
 use crate::store::commit::CommitWork;
-use crate::store::{Durability, Error, Loss, Options, Settlement};
+use crate::store::{Durability, Error, Loss, Options, Settlement, StoreChange};
 
 /// How long webhooks wait for company while a reader pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
@@ -103,10 +104,7 @@ pub(super) struct Core {
     pub(super) uncleared: Option<Instant>,
     pub(super) clock_rollback: ClockRollback,
     pub(super) pending: Arc<Pending>,
-    /// Woken when a poll is due at another time.
-    pub(super) polls: Arc<Notify>,
-    /// Woken when a replay was begun.
-    pub(super) replays: Arc<Notify>,
+    pub(super) wakes: Arc<Wakes>,
     pub(super) keys: Arc<RowKeys>,
     pub(super) tokens: Arc<Tokens>,
     /// Subscribers whose change could not be published.
@@ -129,6 +127,7 @@ impl Core {
         let pending = Arc::<Pending>::default();
         Pending::watch(&pending, &connection)
             .map_err(|error| backend("cannot count what is pending".to_owned(), error))?;
+        pending.keep(&subscribers);
         count_wal_pages(&connection);
         keep_log(&connection, true)
             .map_err(|error| backend("cannot set up the store".to_owned(), error))?;
@@ -164,8 +163,7 @@ impl Core {
             uncleared: None,
             clock_rollback,
             pending,
-            polls: Arc::default(),
-            replays: Arc::default(),
+            wakes: Arc::default(),
             keys,
             tokens,
             unpublished: Vec::new(),
@@ -355,8 +353,8 @@ impl Core {
         let registers =
             |job: &WriterJob| matches!(job, WriterJob::Commit(CommitWork::Registrations(_), _));
         if group.iter().any(registers) {
-            // A new broadcast may be due for polling, whether its client can be told or not.
-            self.polls.notify_one();
+            // A new broadcast may be due for polling, whether its client gets an answer or not.
+            self.wakes.of(StoreChange::Polls).notify_one();
         }
         if self.check_in_place().is_err() {
             return self.withhold(group, true);

@@ -174,7 +174,7 @@ async fn one_for_a_subscriber_that_is_removed_ends() {
     pour(&app, "new", 1).await;
     let name = "crm".to_owned();
     let removed = app.order(RemoveSubscriber { name }).await;
-    assert_eq!(removed.given_up, 1);
+    assert!(removed.pending > 512, "the replay's are pending too");
     assert_eq!(ended(&app, &admin, &path).await["state"], "cancelled");
     // What it had taken was taken, whether the replay came to it or not.
     assert_eq!(
