@@ -50,8 +50,17 @@ pub(super) enum Purpose {
     Read,
     /// It changes something in a store that is there.
     Change,
+    /// It begins a replay, which goes on while the command watches it.
+    Replay,
     /// It makes the first token, for which a store is made.
     FirstToken,
+}
+
+impl Purpose {
+    /// That of a command that only shows what it would change, with `--dry-run`.
+    pub(super) const fn unless_dry(dry_run: bool) -> Self {
+        if dry_run { Self::Read } else { Self::Change }
+    }
 }
 
 /// The service refused: nothing is broken.

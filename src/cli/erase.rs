@@ -162,7 +162,7 @@ impl Erase {
             vacuum: self.vacuum,
         };
         let erase = |client: &Client| client.job(&["erasures"], &erasure);
-        let erased: ErasureView = client::with(settings, Purpose::Change, erase)?;
+        let erased: ErasureView = client::with(settings, Purpose::unless_dry(dry_run), erase)?;
         let removed = erased.removed;
         if !dry_run && !removed.is_nothing() {
             let messages = removed.messages;

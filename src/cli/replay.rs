@@ -114,7 +114,7 @@ pub(super) fn start(
     new: &NewReplayView,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
-    let replay = client::with(settings, Purpose::Change, |client| {
+    let replay = client::with(settings, Purpose::Replay, |client| {
         let replay = client.post(&["replays"], new)?;
         watch(client, replay)
     })?;

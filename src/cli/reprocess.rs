@@ -49,7 +49,8 @@ impl Reprocess {
             dry_run: self.dry_run,
         };
         let read = |client: &Client| client.job(&["webhooks", "reprocess"], &order);
-        let read: ManyReprocessedView = client::with(settings, Purpose::Change, read)?;
+        let purpose = Purpose::unless_dry(self.dry_run);
+        let read: ManyReprocessedView = client::with(settings, purpose, read)?;
         let ManyReprocessedView {
             examined, webhooks, ..
         } = &read;

@@ -34,6 +34,8 @@ pub enum Rights {
     Read,
     /// As its owner, who holds the lock.
     Own,
+    /// As its owner, and replays under way go on meanwhile.
+    Replay,
 }
 
 /// The API of a store that no service runs on.
@@ -46,7 +48,7 @@ pub struct OwnApi {
 }
 
 impl OwnApi {
-    /// Opens the store and answers from now on. Replays go on meanwhile where the store is owned.
+    /// Opens the store and answers from now on.
     ///
     /// # Errors
     /// When the store cannot be opened so, or no socket can be made.
@@ -55,7 +57,9 @@ impl OwnApi {
         let options = store_options(&config);
         let store = match rights {
             Rights::Read => Store::read_only(&options, clock.clone())?,
-            Rights::Own => Store::open(&options, clock.clone(), Arc::clone(&metrics))?,
+            Rights::Own | Rights::Replay => {
+                Store::open(&options, clock.clone(), Arc::clone(&metrics))?
+            }
         };
         let sender = Arc::new(Sender::new(&sender_config(&config))?);
         let operations = Operations::new(&config, store.clone(), sender, clock.clone());
@@ -75,7 +79,7 @@ impl OwnApi {
         let socket = ApiSocket::bind(&socket_in(folder.path())).context(made)?;
         let socket = socket.serve(Data::new(web), GRACE, stopped.clone());
         let mut tasks = vec![socket.context(made)?];
-        if rights == Rights::Own {
+        if rights == Rights::Replay {
             let duties = Supervisor::new(store.clone(), clock).with(Replaying::new(store.clone()));
             tasks.push(tokio::spawn(duties.run(stopped)));
         }

@@ -244,3 +244,21 @@ async fn the_command_line_shows_what_a_second_reading_finds() {
     let answer = folder.run(&["reprocess", "--source", "nobody"]).await;
     assert_eq!((answer.exit, answer.data.as_str()), (1, ""));
 }
+
+#[actix_web::test]
+async fn a_dry_run_without_a_service_writes_nothing() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let body = cloud_status("wamid.1", "sent", 1_760_000_000);
+    service.post(body).await;
+    drop(service);
+    let files = ["tickrelay.db", "tickrelay.db-wal"];
+    let written = || files.map(|name| std::fs::read(folder.path(name)).ok());
+    let before = written();
+    folder.done(&["reprocess", "--all", "--dry-run"]).await;
+    folder.done(&["erase", "34600000001", "--dry-run"]).await;
+    assert!(written() == before, "a dry run wrote into the store");
+    // The control: the same without the flag.
+    folder.done(&["reprocess", "--all"]).await;
+    assert!(written() != before);
+}

@@ -33,7 +33,7 @@ impl Client {
         }
         let config = match purpose {
             Purpose::FirstToken => settings.load()?.config,
-            Purpose::Read | Purpose::Change => settings.with_store_here()?,
+            Purpose::Read | Purpose::Change | Purpose::Replay => settings.with_store_here()?,
         };
         let service = socket_path(&config.store.path)?;
         let (socket, own) = if is_answered(&service)? {
@@ -97,6 +97,7 @@ fn own(runtime: &Runtime, config: Config, purpose: Purpose) -> anyhow::Result<Ow
     let rights = match purpose {
         Purpose::Read => Rights::Read,
         Purpose::Change | Purpose::FirstToken => Rights::Own,
+        Purpose::Replay => Rights::Replay,
     };
     runtime.block_on(async { OwnApi::open(config, rights) })
 }

@@ -1,5 +1,7 @@
 //! The table of requests with an `Idempotency-Key`, sealed: an answer may hold a secret.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
@@ -148,6 +150,15 @@ impl SqliteStore {
         mentions: impl Fn(&str) -> bool + Send + 'static,
         dry_run: bool,
     ) -> Result<Concerned, Error> {
+        if dry_run {
+            // A command that only counts has no writer where no service runs.
+            let keys = Arc::clone(&self.reader.keys);
+            let search = move |connection: &Connection| {
+                keys.refresh();
+                erase(connection, &keys.ring(), mentions, dry_run)
+            };
+            return self.look("search the kept answers", search).await;
+        }
         self.run(move |core| {
             core.keys.refresh();
             let ring = core.keys.ring();
@@ -174,8 +185,6 @@ fn erase(
         mentioned: 0,
         unopened: 0,
     };
-    let mut delete =
-        connection.prepare_cached("DELETE FROM idempotency WHERE caller = ?1 AND key = ?2")?;
     for (caller, key, sealed) in rows {
         let opened = open(ring, (&caller, &key), &sealed);
         match opened.map(|known| known.answer) {
@@ -192,7 +201,9 @@ fn erase(
             Err(_) => concerned.unopened += 1,
         }
         if !dry_run {
-            delete.execute(params![caller, key])?;
+            connection
+                .prepare_cached("DELETE FROM idempotency WHERE caller = ?1 AND key = ?2")?
+                .execute(params![caller, key])?;
         }
     }
     Ok(concerned)

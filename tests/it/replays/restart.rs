@@ -166,3 +166,37 @@ async fn the_command_line_begins_watches_and_stops_one_with_and_without_a_servic
     let table = folder.done(&["replay", "list"]).await;
     assert_eq!(table.lines().count(), 1 + 3, "{table}");
 }
+
+#[actix_web::test]
+async fn without_a_service_no_other_command_takes_a_replay_further() {
+    let folder = crate::support::cli::Folder::new();
+    let receiver = Receiver::start();
+    let service = folder.serve();
+    let url = &receiver.url;
+    folder
+        .done(&["subscriber", "add", "--name", "crm", "--url", url])
+        .await;
+    let body = cloud::webhook(&[cloud::status("wamid.1", "sent", T0)]);
+    service.post(body).await;
+    let delivered = ["forward", "list", "--state", "delivered"];
+    folder.answers(&delivered, "crm").await;
+    folder
+        .done(&["forward", "retry", "--subscriber", "crm", "--since", "1h"])
+        .await;
+    until("it comes again", || receiver.count() == 2).await;
+    folder.answers(&delivered, "crm").await;
+    drop(service);
+    let store = Connection::open(folder.path("tickrelay.db")).unwrap();
+    let begun = "UPDATE forward SET replay_id = NULL; UPDATE replay SET state = 'running', \
+         next_id = first_id, queued = 0, finished_at_ms = NULL";
+    store.execute_batch(begun).unwrap();
+    drop(store);
+    let listed = folder.run(&["replay", "list", "--json"]).await.json();
+    let id = listed["data"][0]["id"].as_str().unwrap();
+    folder.done(&["subscriber", "pause", "crm"]).await;
+    let cancelled = folder.run(&["replay", "cancel", id]).await;
+    assert!(
+        cancelled.exit == 0 && cancelled.talk.contains("0 forwards are queued"),
+        "{cancelled:?}"
+    );
+}
