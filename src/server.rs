@@ -43,6 +43,10 @@ pub use own_api::{OwnApi, Rights};
 /// How long a commit may take before the provider has to send again; 360dialog waits 5 s.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a start waits for the end of another process that has the store: a service that stops,
+/// or a command that changes something.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Lanes that read at once where they send to: each takes a connection to the store, and after a
 /// start all of them do.
 const RESYNCS_AT_ONCE: usize = 8;
@@ -86,8 +90,8 @@ pub fn build_with(
     let socket = web::socket_path(&config.store.path)?;
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
-    // Under the store's lock, and before anything runs: a command finds the service from here on, and
-    // a start that is refused leaves no attempt under way.
+    // Under the store's lock, and before anything runs: a command finds the service from here on,
+    // and a start that is refused leaves no attempt under way.
     let socket = ApiSocket::bind(&socket)
         .with_context(|| format!("cannot make the socket {}", socket.display()))?;
     let sender = Arc::new(Sender::new(&sender_config(&config))?);
@@ -238,6 +242,7 @@ pub fn store_options(config: &Config) -> Options {
         disk_reserve_bytes: config.store.disk_reserve_bytes,
         list_budget: config.store.list_budget,
         keys: config.store.keys.clone(),
+        lock_patience: LOCK_PATIENCE,
     }
 }
 
@@ -327,8 +332,8 @@ impl Server {
     }
 }
 
-/// The address, HTTP, which begins when it is polled, and the task that answers on the socket. After an
-/// error nothing was begun.
+/// The address, HTTP, which begins when it is polled, and the task that answers on the socket. After
+/// an error nothing was begun.
 fn answer(
     (listener, socket): (TcpListener, ApiSocket),
     (workers, grace): (usize, Duration),

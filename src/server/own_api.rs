@@ -21,11 +21,14 @@ use crate::duties::replay::Replaying;
 use crate::duties::supervisor::Supervisor;
 use crate::forward::sender::Sender;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Options, Store};
 use crate::web::ApiSocket;
 
 /// How long an answer may take that is under way at the end.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long the store may be in use before the command looks for a service again.
+const LOCK_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How the store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,10 @@ impl OwnApi {
     /// When the store cannot be opened so, or no socket can be made.
     pub fn open(config: Config, rights: Rights) -> anyhow::Result<Self> {
         let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
-        let options = store_options(&config);
+        let options = Options {
+            lock_patience: LOCK_PATIENCE,
+            ..store_options(&config)
+        };
         let store = match rights {
             Rights::Read => Store::read_only(&options, clock.clone())?,
             Rights::Own | Rights::Replay => {

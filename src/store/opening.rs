@@ -20,6 +20,8 @@ pub struct Options {
     pub list_budget: Duration,
     /// Where the keys are that seal secrets, the first seals; a file beside the store when empty.
     pub keys: Vec<KeySource>,
+    /// How long the end of another process is waited for that has the store.
+    pub lock_patience: Duration,
 }
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ impl Options {
             disk_reserve_bytes: 0,
             list_budget: Duration::from_secs(5),
             keys: Vec::new(),
+            lock_patience: Duration::from_millis(100),
         }
     }
 }

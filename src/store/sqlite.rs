@@ -40,6 +40,7 @@ mod keys;
 mod lane_registry;
 mod listing;
 mod load;
+mod lock_wait;
 mod log_copy;
 mod log_cut;
 mod log_lock;
@@ -182,12 +183,12 @@ impl SqliteStore {
         if let Some(why) = opened::orphaned(&options.path) {
             return Err(Error::Conflict(why));
         }
-        let file = Arc::new(OwnedFile::take(&options.path)?);
+        let file = Arc::new(OwnedFile::take(&options.path, options.lock_patience)?);
         if let Some(why) = opened::missed(&options.path) {
             return Err(Error::Conflict(why));
         }
         let is_log_doubtful = opened::is_log_doubtful(&options.path);
-        let former = Arc::new(FormerLock::take(&options.path)?);
+        let former = Arc::new(FormerLock::take(&options.path, options.lock_patience)?);
         log_lock::prepare_log(&options.path)?;
         let mut connection = connect(&options.path)?;
         if is_log_doubtful {

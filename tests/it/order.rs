@@ -29,6 +29,7 @@ pub(crate) fn open(folder: &Path) -> Store {
         disk_reserve_bytes: 0,
         list_budget: Duration::from_secs(5),
         keys: Vec::new(),
+        lock_patience: Duration::from_millis(100),
     };
     Store::open(&options, Clock::system(), Arc::new(Metrics::new())).unwrap()
 }

@@ -1,7 +1,8 @@
 //! What the service starts on, and what it refuses to start on: in plain words, and without
 //! touching what is not its own.
 
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
 
-use crate::support::PATIENCE;
+use crate::support::cli::Folder;
 use crate::support::service::Home;
+use crate::support::{PATIENCE, until};
 
 /// What `serve` must say when it refuses; exit code 2 goes with it.
 fn check_refused(home: &Home, expected: &[&str]) {
@@ -40,6 +42,48 @@ fn a_second_serve_on_one_store_is_refused() {
     check_refused(&home, &[path, "is in use by another tickrelay"]);
     first.stop();
     home.start().stop();
+}
+
+#[test]
+fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
+    let home = with_store();
+    let held = File::open(home.store()).unwrap();
+    held.lock().unwrap();
+    let mut child = home.spawn();
+    let log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log = log.map(Result::unwrap);
+    let waits = log.find(|line| line.contains("store.locked"));
+    assert!(waits.is_some(), "it does not wait");
+    held.unlock().unwrap();
+    let serves = log.find(|line| line.contains("\"serving\""));
+    assert!(serves.is_some(), "it does not start");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[actix_web::test]
+async fn a_command_waits_for_the_end_of_the_process_that_has_the_store() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let url = "http://127.0.0.1:9/";
+    folder
+        .done(&["subscriber", "add", "--name", "crm", "--url", url])
+        .await;
+    let store = folder.path("tickrelay.db").canonicalize().unwrap();
+    let held = File::open(&store).unwrap();
+    held.lock().unwrap();
+    let command = folder.begin(&["subscriber", "pause", "crm"]);
+    let opened = format!("/proc/{}/fd", command.id());
+    // Each try leaves the store's file open.
+    let tries = || {
+        let files = std::fs::read_dir(&opened).into_iter().flatten();
+        let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        paths.filter(|path| *path == store).count()
+    };
+    until("it tries a second time", || tries() > 1).await;
+    held.unlock().unwrap();
+    let answer = command.wait_with_output().unwrap();
+    assert!(answer.status.success(), "{answer:?}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -15,8 +17,15 @@ use crate::cli::{Settings, serve};
 use crate::config::Config;
 use crate::forward::sender;
 use crate::server::{OwnApi, Rights};
+use crate::store::Error;
 use crate::web::api::version::{VERSION, VERSION_HEADER};
 use crate::web::socket_path;
+
+/// How long a command waits while the store is in use and no service answers: one that starts, or
+/// stops, has the store without its socket, and so has another command.
+const HANDOVER: Duration = Duration::from_secs(5);
+/// How soon it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Client {
     pub(super) fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<Self> {
@@ -36,12 +45,7 @@ impl Client {
             Purpose::Read | Purpose::Change | Purpose::Replay => settings.with_store_here()?,
         };
         let service = socket_path(&config.store.path)?;
-        let (socket, own) = if is_answered(&service)? {
-            (service, None)
-        } else {
-            let own = own(&runtime, config, purpose)?;
-            (own.socket(), Some(own))
-        };
+        let (socket, own) = reach(&runtime, service, &config, purpose)?;
         Ok(Self {
             runtime,
             // No certificate is needed over a socket.
@@ -53,6 +57,31 @@ impl Client {
             own,
         })
     }
+}
+
+/// The socket of the service, or, where none runs, that of the API in this process.
+fn reach(
+    runtime: &Runtime,
+    service: PathBuf,
+    config: &Config,
+    purpose: Purpose,
+) -> anyhow::Result<(PathBuf, Option<OwnApi>)> {
+    let began = Instant::now();
+    loop {
+        if is_answered(&service)? {
+            return Ok((service, None));
+        }
+        match own(runtime, config.clone(), purpose) {
+            Ok(own) => return Ok((own.socket(), Some(own))),
+            Err(error) if is_in_use(&error) && began.elapsed() < HANDOVER => sleep(LOOK_AGAIN),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether another process has the store.
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Locked(_)))
 }
 
 /// What every request has.

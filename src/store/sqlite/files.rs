@@ -12,7 +12,7 @@
 //! SQLite reports nothing. So after each commit, before any answer and before a lane gets a forward, the paths of
 //! store, log and index must lead to the files that were opened, by device and inode: three `lstat`.
 
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::backend;
+use super::lock_wait::lock_within;
 use super::log_copy::SALTS;
 use super::log_lock::lock_log;
 use crate::store::Error;
@@ -28,10 +29,6 @@ use crate::store::Error;
 const PRIVATE: u32 = 0o600;
 /// The bits of a mode that let others read and write.
 pub(super) const ACCESS: u32 = 0o777;
-/// How often a lock that another process holds is tried again: a command that only looks
-/// holds it for a moment.
-const LOCK_TRIES: u32 = 5;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Which file it is, whatever its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,13 +68,13 @@ impl OwnedFile {
     /// Opens the file, makes it where there is none, and locks it.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another process has it, [`Error::Conflict`] where it cannot be
-    /// locked, [`Error::Backend`] when it cannot be opened or written.
-    pub(super) fn take(path: &Path) -> Result<Self, Error> {
+    /// [`Error::Locked`] when another process has it all that time, [`Error::Conflict`] where it
+    /// cannot be locked, [`Error::Backend`] when it cannot be opened or written.
+    pub(super) fn take(path: &Path, patience: Duration) -> Result<Self, Error> {
         loop {
             let file = open_or_create(path).map_err(|error| refused(path, error))?;
             refuse_network(path, &file)?;
-            let file = lock(path, file)?;
+            let file = lock(path, file, patience)?;
             let found = file.metadata().map_err(|error| refused(path, error))?;
             let id = FileId::new(&found);
             let there = std::fs::metadata(path).map_err(|error| refused(path, error))?;
@@ -170,19 +167,16 @@ const fn network(kind: u64) -> Option<&'static str> {
     }
 }
 
-fn lock(path: &Path, file: File) -> Result<File, Error> {
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(error)) => {
-                return Err(Error::Conflict(format!(
-                    "{} cannot be locked ({error}), so nothing would keep a second service out: \
-                     name a path on a local disk in store.url",
-                    path.display()
-                )));
-            }
-        }
+fn lock(path: &Path, file: File, patience: Duration) -> Result<File, Error> {
+    let is_locked = lock_within(patience, &file, path).map_err(|error| {
+        Error::Conflict(format!(
+            "{} cannot be locked ({error}), so nothing would keep a second service out: name a \
+             path on a local disk in store.url",
+            path.display()
+        ))
+    })?;
+    if is_locked {
+        return Ok(file);
     }
     // Left open: were the owner in this process, closing it would drop SQLite's locks.
     std::mem::forget(file);
@@ -381,21 +375,21 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let link = folder.path().join("link.db");
-        let first = OwnedFile::take(&path).unwrap();
+        let first = OwnedFile::take(&path, Duration::ZERO).unwrap();
         std::fs::hard_link(&path, &link).unwrap();
         for name in [&path, &link] {
-            let second = OwnedFile::take(name).unwrap_err();
+            let second = OwnedFile::take(name, Duration::ZERO).unwrap_err();
             assert!(matches!(second, Error::Locked(_)), "{second}");
         }
         drop(first);
-        OwnedFile::take(&link).unwrap();
+        OwnedFile::take(&link, Duration::ZERO).unwrap();
     }
 
     #[test]
     fn what_stands_at_a_path_is_identified_by_the_file_and_not_by_the_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
-        let owned = OwnedFile::take(&path).unwrap();
+        let owned = OwnedFile::take(&path, Duration::ZERO).unwrap();
         let [wal, index] = ["-wal", "-shm"].map(|end| suffixed(&path, end));
         for file in [&wal, &index] {
             std::fs::write(file, "log").unwrap();

@@ -67,6 +67,7 @@ pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, S
         disk_reserve_bytes: 0,
         list_budget: Duration::from_secs(5),
         keys: Vec::new(),
+        lock_patience: Duration::from_millis(100),
     };
     let store = match Store::open(&options, Clock::system(), Arc::new(Metrics::new())) {
         Ok(store) => store,

@@ -87,6 +87,13 @@ impl Folder {
         }
     }
 
+    /// Begins a command without waiting for its end.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
     /// Runs a command that must succeed; returns what it wrote to stdout.
     pub(crate) async fn done(&self, arguments: &[&str]) -> String {
         let answer = self.run(arguments).await;

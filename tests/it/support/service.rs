@@ -314,6 +314,7 @@ pub(crate) fn read_only(path: &Path) -> Result<Store, Error> {
         disk_reserve_bytes: 0,
         list_budget: Duration::from_secs(5),
         keys: Vec::new(),
+        lock_patience: Duration::from_millis(100),
     };
     Store::read_only(&options, Clock::system())
 }
