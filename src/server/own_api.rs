@@ -30,6 +30,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long the store may be in use before the command looks for a service again.
 const LOCK_PATIENCE: Duration = Duration::from_millis(100);
 
+/// The longest path of the folder for temporary files, in bytes: a socket's path has 107 at most,
+/// and `/tickrelay-XXXXXX/api.sock` is a part of it.
+const FOLDER_LIMIT: usize = 80;
+
 /// How the store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rights {
@@ -56,6 +60,22 @@ impl OwnApi {
     /// # Errors
     /// When the store cannot be opened so, or no socket can be made.
     pub fn open(config: Config, rights: Rights) -> anyhow::Result<Self> {
+        // What can fail without the store comes before it is opened.
+        let temporary = std::env::temp_dir();
+        let made = || {
+            format!(
+                "cannot make the API's socket in {}: set TMPDIR to a folder that can be written, \
+                 with a path of {FOLDER_LIMIT} bytes at most",
+                temporary.display()
+            )
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("tickrelay-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&temporary)
+            .with_context(made)?;
+        let socket = ApiSocket::bind(&socket_in(folder.path())).with_context(made)?;
+        let sender = Arc::new(Sender::new(&sender_config(&config))?);
         let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
         let options = Options {
             lock_patience: LOCK_PATIENCE,
@@ -67,7 +87,6 @@ impl OwnApi {
                 Store::open(&options, clock.clone(), Arc::clone(&metrics))?
             }
         };
-        let sender = Arc::new(Sender::new(&sender_config(&config))?);
         let operations = Operations::new(&config, store.clone(), sender, clock.clone());
         let web = shared(
             config,
@@ -75,16 +94,9 @@ impl OwnApi {
             (store.clone(), clock.clone()),
             metrics,
         );
-        let folder = tempfile::Builder::new()
-            .prefix("tickrelay-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir()
-            .context("cannot make a private folder for the API's socket")?;
         let (stop, stopped) = watch::channel(false);
-        let made = "cannot make the API's socket";
-        let socket = ApiSocket::bind(&socket_in(folder.path())).context(made)?;
         let socket = socket.serve(Data::new(web), GRACE, stopped.clone());
-        let mut tasks = vec![socket.context(made)?];
+        let mut tasks = vec![socket.with_context(made)?];
         if rights == Rights::Replay {
             let duties = Supervisor::new(store.clone(), clock).with(Replaying::new(store.clone()));
             tasks.push(tokio::spawn(duties.run(stopped)));

@@ -145,6 +145,10 @@ impl ApiSocket {
 
 /// Binds the socket under a name of its own, and gives it its path when it listens.
 fn bind(path: &Path) -> io::Result<(UnixListener, SocketId)> {
+    if path.as_os_str().len() > PATH_LIMIT {
+        // The name of its own may be shorter, and no client could connect by the path.
+        return Err(ErrorKind::InvalidInput.into());
+    }
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             return Err(io::Error::other(NO_SOCKET));

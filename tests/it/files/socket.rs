@@ -1,12 +1,14 @@
 //! The socket beside the store, on which the API answers its operator: bound, removed, refused.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickrelay::clock::Clock;
 use tickrelay::server;
 
+use crate::support::cli::Folder;
 use crate::support::service::Home;
 use crate::support::{client_builder, client_over, config, until};
 
@@ -81,6 +83,24 @@ async fn a_socket_that_cannot_be_made_is_refused_before_any_attempt() {
     assert!(socket.exists());
     drop(server);
     assert!(!socket.exists());
+}
+
+#[actix_web::test]
+async fn a_command_names_the_folder_in_which_it_can_make_no_socket() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let long = folder.path(&"long".repeat(25));
+    std::fs::create_dir(&long).unwrap();
+    for wrong in [folder.path("missing"), long] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
+        command.current_dir(folder.path(""));
+        command.args(["subscriber", "list"]).env("TMPDIR", &wrong);
+        let answer = command.output().unwrap();
+        let said = String::from_utf8(answer.stderr).unwrap();
+        assert_eq!(answer.status.code(), Some(2), "{said}");
+        let named = format!("{}: set TMPDIR", wrong.display());
+        assert!(said.contains(&named), "{said}");
+    }
 }
 
 #[actix_web::test]
