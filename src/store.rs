@@ -166,14 +166,17 @@ impl Store {
     /// # Errors
     /// [`Error::QueueFull`], [`Error::DiskFull`] or [`Error::Displaced`] at once,
     /// [`Error::NotFound`] when it is about a webhook that is gone, any other when the commit failed.
-    /// Nothing of it is stored then; after [`Error::Unconfirmed`] it may be, and its repeat changes
-    /// nothing.
-    pub async fn commit<C: Commit>(&self, commit: C) -> Result<C::Answer, Error> {
-        let answers = match &self.engine {
-            Engine::Sqlite(store) => store.commit(commit.into()).await?,
-        };
-        C::answer(answers)
-            .ok_or_else(|| Error::NotFound("webhook with this key any more".to_owned()))
+    /// Nothing of it is stored then; after [`Error::Unconfirmed`] it may be: repeat it.
+    pub fn commit<C: Commit>(&self, commit: C) -> impl Future<Output = Result<C::Answer, Error>> {
+        // A future that held the webhook unboxed would be moved with it, and so each around it.
+        let work: CommitWork = commit.into();
+        async move {
+            let answers = match &self.engine {
+                Engine::Sqlite(store) => store.commit(work).await?,
+            };
+            C::answer(answers)
+                .ok_or_else(|| Error::NotFound("webhook with this key any more".to_owned()))
+        }
     }
 
     /// Writes down the end of an attempt with the next group, 20 ms from now at most.

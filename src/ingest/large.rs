@@ -29,7 +29,7 @@ pub(super) struct LargeBodyQueue {
 
 /// A webhook whose body was not looked into.
 pub(super) struct Unparsed {
-    pub(super) arrival: Arrival,
+    pub(super) arrival: Box<Arrival>,
     pub(super) hints: Arc<Hints>,
 }
 
@@ -72,7 +72,7 @@ impl LargeBodyQueue {
 /// What came of looking whether there is room: a webhook that was read, with its part, or one that
 /// needs so much.
 enum Looked {
-    Parsed(Arrival, OwnedSemaphorePermit),
+    Parsed(Box<Arrival>, OwnedSemaphorePermit),
     Needs(u32, Unparsed),
 }
 
@@ -83,12 +83,12 @@ impl Unparsed {
             body,
             content_encoding,
             ..
-        } = &self.arrival;
+        } = &*self.arrival;
         is_as_large_as(LARGE_BODY, body, content_encoding.as_deref())
     }
 
     /// Reads it here and now.
-    pub(super) fn parse(self) -> Arrival {
+    pub(super) fn parse(self) -> Box<Arrival> {
         let mut arrival = self.arrival;
         let encoding = arrival.content_encoding.as_deref();
         arrival.parsed = read(arrival.provider, &arrival.body, encoding, &self.hints);
@@ -99,7 +99,7 @@ impl Unparsed {
     async fn parse_when_there_is(
         self,
         room: Arc<Semaphore>,
-    ) -> Result<(Arrival, OwnedSemaphorePermit), Error> {
+    ) -> Result<(Box<Arrival>, OwnedSemaphorePermit), Error> {
         let free = Arc::clone(&room);
         let looked = spawn_blocking(move || self.look(free)).await;
         let (weight, unparsed) = match looked.map_err(|_| Error::Closed)? {

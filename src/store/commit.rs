@@ -4,8 +4,8 @@ use super::{Accepted, Arrival, RegisterOutcome, Registering, Reread};
 use crate::plan::WorkAnswer;
 use crate::plan::group::Work;
 
-/// Something that a commit takes in: all of it, or nothing. [`Arrival`] and the types of this module
-/// are all there are.
+/// Something that a commit takes in: all of it, or nothing. [`Arrival`], in a box or not, and the
+/// types of this module are all there are.
 pub trait Commit: Into<CommitWork> + Send + 'static {
     /// What came of it.
     type Answer;
@@ -141,6 +141,14 @@ impl Commit for Arrival {
     }
 }
 
+impl Commit for Box<Arrival> {
+    type Answer = Accepted;
+
+    fn answer(answers: Vec<WorkAnswer>) -> Option<Accepted> {
+        Arrival::answer(answers)
+    }
+}
+
 impl Commit for WebhookPart {
     type Answer = Accepted;
 
@@ -187,7 +195,13 @@ pub(super) fn reread(answer: WorkAnswer) -> Option<Reread> {
 
 impl From<Arrival> for CommitWork {
     fn from(arrival: Arrival) -> Self {
-        Self::Webhook(Box::new(arrival))
+        Self::from(Box::new(arrival))
+    }
+}
+
+impl From<Box<Arrival>> for CommitWork {
+    fn from(arrival: Box<Arrival>) -> Self {
+        Self::Webhook(arrival)
     }
 }
 
