@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::json::{Member, Node};
 use super::{Item, ParseError, Parsed};
+use facts::Facts;
 use finder::{Finder, Found};
 
 /// What was found, and where first.
@@ -100,14 +101,16 @@ pub(super) fn find(node: &Node) -> Option<Stray> {
 /// and of several the last is read.
 pub(super) fn find_beside(members: &[Member], known: &[&str]) -> Option<Stray> {
     let mut seen = 0_u32;
-    let is_read = |(name, _): &&Member| {
-        let place = known.iter().position(|known| name == known);
+    // It notes each name: every member is given to it once, from the last to the first.
+    let mut is_read = |name: &str| {
+        let place = known.iter().position(|known| *known == name);
         let bit = place.map_or(0, |place| 1 << place.min(31));
         let is_last = seen & bit != bit;
         seen |= bit;
         is_last
     };
-    let (_, others): (Vec<_>, Vec<_>) = members.iter().rev().partition(is_read);
+    let others = members.iter().rev().filter(|(name, _)| !is_read(name));
+    let others: Vec<&Member> = others.filter(|(_, node)| may_hold(node)).collect();
     if others.is_empty() {
         return None;
     }
@@ -117,21 +120,26 @@ pub(super) fn find_beside(members: &[Member], known: &[&str]) -> Option<Stray> {
         finder.name(name.bytes());
         finder.node(node);
     }
-    // Not closed as an object: what it is, the caller knows.
+    // Not closed as an object: what it is, the caller knows. So a member that is passed over, since
+    // it holds no status, changes nothing for the others.
     Stray::or(finder.finish())
+}
+
+/// Whether it may hold a status. Most members beside statuses cannot, and are not searched byte by
+/// byte.
+fn may_hold(node: &Node) -> bool {
+    match node {
+        Node::Slice(text) => Facts::may_have_sign(text),
+        Node::Object(_) | Node::Array(_) => true,
+    }
 }
 
 /// The statuses inside of what was read as a report, or recognised as none.
 pub(super) fn find_within(read: &Value) -> Option<Stray> {
-    let may_hold = |value: &Value| match value {
-        Value::Object(_) | Value::Array(_) => true,
-        Value::String(text) => text.contains(['{', '=']),
-        _ => false,
-    };
     let members = read.as_object()?;
     let mut members = members
         .iter()
-        .filter(|(_, value)| may_hold(value))
+        .filter(|(_, value)| may_hold_within(value))
         .peekable();
     members.peek()?;
     let mut finder = Finder::new();
@@ -141,6 +149,19 @@ pub(super) fn find_within(read: &Value) -> Option<Stray> {
         finder.value(value);
     }
     Stray::or(finder.finish())
+}
+
+/// As [`may_hold`], of a value that was read already.
+fn may_hold_within(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| Facts::is_sign(name) || may_hold_within(value)),
+        Value::Array(elements) => elements.iter().any(may_hold_within),
+        // JSON, or a form.
+        Value::String(text) => text.contains(['{', '=']) && Facts::may_have_sign(text),
+        _ => false,
+    }
 }
 
 /// Says so of a body that is no JSON but a form with statuses in a field.

@@ -136,6 +136,22 @@ impl Facts {
         says_so && !self.is_call() && !self.is_payment()
     }
 
+    /// Each status has a member of one of these names: [`Self::is_status`] needs what is said under
+    /// them.
+    const SIGNS: [&str; 3] = ["status", "seenAt", "deletedAt"];
+
+    /// Whether an object may be a status because of a member of that name.
+    pub(super) fn is_sign(name: &str) -> bool {
+        Self::SIGNS.contains(&name)
+    }
+
+    /// Whether such a name may be in a text: as it is, or with letters as JSON or a form escapes
+    /// them.
+    pub(super) fn may_have_sign(text: &str) -> bool {
+        let has_escape = text.contains('\\') || text.contains('%');
+        has_escape || Self::SIGNS.iter().any(|sign| text.contains(*sign))
+    }
+
     /// Whether nothing in it is a status: it is a call, a payment, or a text that a person wrote.
     pub(super) fn is_closed(self) -> bool {
         self.is_call() || self.is_payment() || self.is_written() || self.is_inbound()

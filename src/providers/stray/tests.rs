@@ -1,5 +1,8 @@
 //! What is taken for a status that stands where no provider puts it, and what never is.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -18,6 +21,34 @@ pub(super) fn check(body: &Value, expected: Option<(usize, &str, bool)>) {
     let summary = found.map(|stray| (stray.count, stray.path.join("."), stray.in_text));
     let expected = expected.map(|(count, path, in_text)| (count, path.to_owned(), in_text));
     assert_eq!(summary, expected, "{body}");
+}
+
+/// The statuses in an object's members, each of which is searched.
+fn found_in_all<N: AsRef<str>, V>(
+    members: impl IntoIterator<Item = (N, V)>,
+    take: impl Fn(&mut Finder, V),
+) -> Option<Stray> {
+    let mut finder = Finder::new();
+    finder.open(true);
+    for (name, value) in members {
+        finder.name(name.as_ref().bytes());
+        take(&mut finder, value);
+    }
+    Stray::or(finder.finish())
+}
+
+/// Counts the statuses in an object's members; no member that is passed over holds one.
+#[track_caller]
+pub(super) fn count_within(text: &str) -> usize {
+    let body = Node::body(text).unwrap();
+    let (members, value) = (body.members().unwrap(), body.value().unwrap());
+    let nodes = members.iter().map(|(name, node)| (name, node));
+    let beside = find_beside(&members, &[]);
+    assert_eq!(beside, found_in_all(nodes, Finder::node), "{text}");
+    let values = value.as_object().into_iter().flatten();
+    let within = find_within(&value);
+    assert_eq!(within, found_in_all(values, Finder::value), "{text}");
+    within.map_or(0, |stray| stray.count)
 }
 
 pub(super) fn status() -> Value {
@@ -223,6 +254,70 @@ fn inside_of_what_was_read_the_rest_is_looked_into_and_it_is_none_itself() {
 }
 
 #[test]
+fn a_status_is_found_however_its_names_are_spelled() {
+    for hidden in [
+        r#"{"id":"a","status":"sent"}"#,
+        r#"{"messageId":"m","status":{"groupId":1}}"#,
+        r#"{"messageId":"m","seenAt":"x"}"#,
+        r#"{"messageId":"m","deletedAt":"x"}"#,
+        r#"{"id":"a","\u0073tatus":"sent"}"#,
+        r#""{\"id\":\"a\",\"status\":\"sent\"}""#,
+        r#""{\"id\":\"a\",\"\\u0073tatus\":\"sent\"}""#,
+        r#""{\"id\":\"a\",\"st\\atus\":\"sent\"}""#,
+        r#""a=1&b=%7B%22id%22:%22a%22,%22%73tatus%22:%22sent%22%7D""#,
+    ] {
+        assert_eq!(count_within(&format!(r#"{{"a":1,"b":{hidden}}}"#)), 1);
+        let deeper = format!(r#"{{"type":"payment","b":[0,{{"c":{hidden}}}],"d":{hidden}}}"#);
+        assert_eq!(count_within(&deeper), 2);
+    }
+}
+
+#[test]
+fn usual_members_beside_a_status_and_inside_of_it_are_not_searched() {
+    let metadata = r#"{"display_phone_number":"34910000000","phone_number_id":"1349"}"#;
+    let contacts = r#"[{"wa_id":"34600000001","profile":{"name":"Pablo M."}}]"#;
+    for text in [metadata, contacts, r#""whatsapp""#] {
+        assert!(!may_hold(&Node::Slice(text)), "{text}");
+    }
+    for value in [
+        json!({"id": "c", "origin": {"type": "utility"}, "expiration_timestamp": "1785000000"}),
+        json!({"billable": true, "pricing_model": "PMP", "category": "utility"}),
+        json!(r#"{"type":"regular"}"#),
+        json!({"groupId": 3, "groupName": "DELIVERED", "name": "DELIVERED_TO_HANDSET"}),
+    ] {
+        assert!(!may_hold_within(&value), "{value}");
+    }
+}
+
+#[test]
+fn no_status_in_a_part_of_a_fixture_is_passed_over() {
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let cases = inside(&root).into_iter().flat_map(|path| inside(&path));
+    let mut objects = 0;
+    for file in cases.flat_map(|path| inside(&path)) {
+        let body = fs::read_to_string(&file).unwrap_or_default();
+        let body: Value = serde_json::from_str(&body).unwrap_or_default();
+        let mut parts = vec![body];
+        while let Some(part) = parts.pop() {
+            if part.is_object() {
+                count_within(&part.to_string());
+                objects += 1;
+            }
+            match part {
+                Value::Object(members) => parts.extend(members.into_values()),
+                Value::Array(elements) => parts.extend(elements),
+                _ => {}
+            }
+        }
+    }
+    assert!(objects > 1000, "only {objects} objects found");
+}
+
+#[test]
 fn the_sentence_says_what_where_and_what_to_do() {
     let reason = |body: Value| look(&body.to_string()).unwrap().reason();
     assert_eq!(
@@ -289,6 +384,7 @@ proptest! {
         for text in [body.to_string(), json!(body.to_string()).to_string()] {
             let looked = look(&text).map_or(0, |stray| stray.count);
             prop_assert_eq!(looked, expected, "{}", text);
+            count_within(&format!(r#"{{"a":{text}}}"#));
         }
     }
 
@@ -297,5 +393,6 @@ proptest! {
         find(&Node::Slice(&text));
         find(&Node::Slice(&json!(text).to_string()));
         let _ = in_form(&text, ParseError::NotJson(String::new()));
+        count_within(&json!({"a": text, "b": {"status": text}}).to_string());
     }
 }

@@ -5,7 +5,7 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::finder::CLOSED;
-use super::tests::{check, delivery, envelope, look, status};
+use super::tests::{check, count_within, delivery, envelope, look, status};
 use super::*;
 use crate::providers::{Hints, Provider};
 
@@ -231,6 +231,7 @@ proptest! {
         let inner = if as_text { json!(inner.to_string()) } else { inner };
         let body = relays.iter().fold(inner, wrap);
         prop_assert_eq!(look(&body.to_string()).map_or(0, |stray| stray.count), 1, "{}", body);
+        prop_assert_eq!(count_within(&json!({"a": body}).to_string()), 1);
         for (reports, unread) in read_by_all(&body) {
             let is_noted = unread.iter().any(|why| why.contains("a status stands in"));
             prop_assert!(reports == 0 && is_noted, "{}: {:?}", body, unread);
@@ -244,6 +245,7 @@ proptest! {
     ) {
         let body = relays.iter().fold(place, wrap);
         prop_assert_eq!(look(&body.to_string()), None, "{}", body);
+        prop_assert_eq!(count_within(&json!({"a": body}).to_string()), 0);
         for (reports, unread) in read_by_all(&body) {
             prop_assert!(reports == 0 && unread.is_empty(), "{}: {:?}", body, unread);
         }
