@@ -44,8 +44,10 @@ pub fn json_without_nul(json: &str) -> Cow<'_, str> {
 /// Whether JSON holds a NUL character, in a string or in JSON that is itself a string.
 #[must_use]
 pub fn json_has_nul(json: &[u8]) -> bool {
-    json.windows(ESCAPE.len())
-        .any(|part| part == ESCAPE.as_bytes())
+    let escape = &ESCAPE.as_bytes()[1..];
+    // Most JSON has no backslash at all, which is seen in a few steps.
+    json.contains(&b'\\')
+        && (json.split(|byte| *byte == b'\\').skip(1)).any(|after| after.starts_with(escape))
 }
 
 #[cfg(test)]
@@ -85,5 +87,16 @@ mod tests {
             json_has_nul(br#"{"a":"\u0000"}"#) && json_has_nul(br#"{"a":"{\"b\":\"\\u0000\"}"}"#)
         );
         assert!(!json_has_nul(b"{}"));
+    }
+
+    #[test]
+    fn a_nul_in_json_is_seen_wherever_it_stands() {
+        for around in ["", "\\", "\\\\", "\\u000", "\\u0001", "u0000", "0", "é"] {
+            for inner in [ESCAPE, "\\u000", "u0000", "\\U0000"] {
+                let json = format!("{around}{inner}x{around}");
+                let has_nul = json_has_nul(json.as_bytes());
+                assert_eq!(has_nul, json.contains(ESCAPE), "{json}");
+            }
+        }
     }
 }
