@@ -40,15 +40,18 @@ const SENDER: [&str; 3] = ["from", "from_user_id", "from_parent_user_id"];
 /// The people of a level who are named in two ways: in its contacts, where none of its reports
 /// says the same, and among the senders of its messages.
 pub(super) fn people(level: &Members, reports: &[Item]) -> Vec<Item> {
-    let names = |item: &Item| match item {
-        Item::Report(report) => Some(report.person_names()),
-        _ => None,
-    };
-    let reported: HashSet<Vec<String>> = reports.iter().filter_map(names).collect();
     let contacts = level.get("contacts").map(Contacts::read);
-    let contacts = contacts.iter().flat_map(Contacts::people);
-    let contacts = contacts.filter(|names| !reported.contains(names));
-    let mut people: Vec<Item> = contacts.map(Item::SamePerson).collect();
+    let mut paired: Vec<Vec<String>> = contacts.iter().flat_map(Contacts::people).collect();
+    // Most levels name no person in two ways, and need not be compared.
+    if !paired.is_empty() {
+        let names = |item: &Item| match item {
+            Item::Report(report) => Some(report.person_names()),
+            _ => None,
+        };
+        let reported: HashSet<Vec<String>> = reports.iter().filter_map(names).collect();
+        paired.retain(|names| !reported.contains(names));
+    }
+    let mut people: Vec<Item> = paired.into_iter().map(Item::SamePerson).collect();
     if let Some(messages) = level.get("messages") {
         people.extend(of_senders(messages));
     }
@@ -102,6 +105,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::{Kind, Report};
 
     fn check(from: &Value, kind: &str, system: &Value, expected: &[&str]) {
         let mut message = json!({"from": from, "type": "system", "system": system});
@@ -142,6 +146,23 @@ mod tests {
         ] {
             check(&from, kind, &system, &[]);
         }
+    }
+
+    #[test]
+    fn a_contact_is_a_person_of_its_own_unless_a_report_says_the_same() {
+        let [number, id] = ["34600000001", "ES.1349000001"].map(str::to_owned);
+        let both = json!({"wa_id": number, "user_id": id});
+        let level = json!({"contacts": [both, {"wa_id": "34600000002"}]}).to_string();
+        let node = Node::body(&level).unwrap();
+        let level = Members::of(&node).unwrap();
+        let pair = Item::SamePerson(vec![number.clone(), id.clone()]);
+        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        report.recipient = Some(number);
+        let reports = [Item::Report(Box::new(report.clone()))];
+        assert_eq!(people(&level, &reports), [pair]);
+        report.recipient_user_id = Some(id);
+        let reports = [Item::Report(Box::new(report))];
+        assert!(people(&level, &reports).is_empty());
     }
 
     #[test]
