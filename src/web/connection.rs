@@ -16,6 +16,7 @@ mod request;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -187,12 +188,14 @@ impl<Io: AsyncRead + Unpin> AsyncRead for BudgetedConnection<Io> {
         if this.turn == 0 {
             this.budget.begin_turn();
         }
-        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left.min(buffer.remaining())));
+        // A part of the buffer itself would have to be filled with zeros before each read.
+        let mut scratch = [const { MaybeUninit::<u8>::uninit() }; TURN];
+        let mut part = ReadBuf::uninit(&mut scratch[..left.min(buffer.remaining())]);
         let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, &mut part) else {
             return this.pause(cx);
         };
         let read = read.map(|()| part.filled().len())?;
-        buffer.advance(read);
+        buffer.put_slice(part.filled());
         this.turn += read;
         this.budget.recent.set(this.budget.recent.get() + read);
         this.budget.add(&this.budget.unparsed, read);
@@ -346,5 +349,24 @@ impl ConnectionBudget {
     /// A part of the body is in other hands.
     fn hand_on(&self, bytes: usize) {
         self.unparsed.set(self.unparsed.get().saturating_sub(bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_of_the_buffer_is_written_but_those_that_were_read() {
+        let sent = b"POST /webhooks/acme HTTP/1.1";
+        let limit = ConnectionLimit::new(SharedBytes::default(), 1);
+        let mut connection = limit.budget(&sent[..]);
+        let mut space = [const { MaybeUninit::<u8>::uninit() }; TURN];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = Pin::new(&mut connection).poll_read(&mut cx, &mut buffer);
+        assert!(matches!(read, Poll::Ready(Ok(()))));
+        assert_eq!(buffer.filled(), sent);
+        assert_eq!(buffer.initialized(), sent);
     }
 }
