@@ -242,7 +242,7 @@ mod tests {
     }
 
     fn report(status: Status) -> Report {
-        let mut report = Report::new(Kind::Delivery, "X", b"{}");
+        let mut report = Report::new(Kind::Delivery, "X", None, b"{}");
         report.status = Some(status);
         report
     }

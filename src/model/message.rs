@@ -277,7 +277,7 @@ mod tests {
             is_direct_send: true,
             ..regular.clone()
         };
-        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        let mut report = Report::new(Kind::Status, "sent", None, b"{}");
         report.template_id = Some("77".to_owned());
         let expected = Some((TypeRule::DirectSend, MessageType::Template));
         let mut calls = [Message::default(), Message::default()];
@@ -306,7 +306,7 @@ mod tests {
             message_type: Some(MessageType::Regular),
             ..Registration::default()
         });
-        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        let mut report = Report::new(Kind::Status, "sent", None, b"{}");
         report.evidence = Some(MessageType::Template);
         report.echo = Some(Echo::new(
             r#"{"message":"zz","mobileNo":"385990001122"}"#.to_owned(),

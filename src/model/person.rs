@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_report_names_its_member_in_all_ways_and_a_group_names_no_person() {
-        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        let mut report = Report::new(Kind::Status, "sent", None, b"{}");
         report.group = Some("Y2FwaV9ncm91cDox".to_owned());
         report.recipient_user_id = Some("ES.1349001".to_owned());
         assert_eq!(report.person_names(), Vec::<String>::new());

@@ -163,7 +163,7 @@ pub struct Report {
     pub template_id: Option<String>,
     /// What was odd about the element, as stable words (`time-unusable`, `status-conflict`).
     pub oddities: Vec<&'static str>,
-    /// SHA-256 over the element's bytes as received.
+    /// SHA-256 over the element's bytes as received; zeros where a provider gave the message's id.
     pub element_hash: [u8; 32],
 }
 
@@ -179,7 +179,8 @@ impl Report {
         // Accepted is as usual; any other word says more than that it was registered.
         let word = result.word().filter(|word| *word != SendResult::ACCEPTED);
         let word = word.unwrap_or("registered");
-        let mut report = Self::new(Kind::Registration, word, element.as_bytes());
+        // With its hash: a refusal is kept apart from the message whose id it names.
+        let mut report = Self::new(Kind::Registration, word, None, element.as_bytes());
         report.message = id.map(str::to_owned);
         report.status = result.status();
         report.errors = result.errors().to_vec();
@@ -190,11 +191,21 @@ impl Report {
         report
     }
 
-    /// A report with nothing but its kind, its word and the bytes it was read from.
+    /// A report with nothing but its kind, its word, its message's id and its bytes, which are
+    /// hashed only where there is no id.
     #[must_use]
-    pub fn new(kind: Kind, provider_status: impl Into<String>, element: &[u8]) -> Self {
+    pub fn new(
+        kind: Kind,
+        provider_status: impl Into<String>,
+        message: Option<String>,
+        element: &[u8],
+    ) -> Self {
+        let element_hash: [u8; 32] = match message {
+            Some(_) => [0; 32],
+            None => Sha256::digest(element).into(),
+        };
         Self {
-            message: None,
+            message,
             kind,
             provider_status: provider_status.into(),
             status: None,
@@ -220,7 +231,7 @@ impl Report {
             field: None,
             template_id: None,
             oddities: Vec::from_iter(json_has_nul(element).then_some(NUL_CHARACTER)),
-            element_hash: Sha256::digest(element).into(),
+            element_hash,
         }
     }
 
@@ -311,7 +322,7 @@ mod tests {
     use super::*;
 
     fn delivered() -> Report {
-        let mut report = Report::new(Kind::Status, "delivered", b"{}");
+        let mut report = Report::new(Kind::Status, "delivered", None, b"{}");
         report.message = Some("wamid.1".to_owned());
         report.time.text = Some("1760000000".to_owned());
         report
@@ -374,5 +385,15 @@ mod tests {
         assert_eq!(one.identity(), two.identity());
         two.element_hash = [7; 32];
         assert_ne!(one.identity(), two.identity());
+    }
+
+    #[test]
+    fn an_element_is_hashed_only_where_its_message_has_no_id() {
+        let report = |id: Option<&str>, element: &[u8]| {
+            Report::new(Kind::Status, "sent", id.map(str::to_owned), element)
+        };
+        assert_eq!(report(Some("a"), b"{}"), report(Some("a"), b"[]"));
+        let hash: [u8; 32] = Sha256::digest(b"{}").into();
+        assert_eq!(report(None, b"{}").element_hash, hash);
     }
 }

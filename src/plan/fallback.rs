@@ -48,7 +48,7 @@ pub(super) fn report(
     of: &Report,
     first_failure: Option<&ReportError>,
 ) -> Report {
-    let mut report = Report::new(Kind::Fallback, "fallback", b"");
+    let mut report = Report::new(Kind::Fallback, "fallback", None, b"");
     report.message.clone_from(&of.message);
     report.status = Some(Status::Failed);
     report.time.ms = Some(fallback.at_ms);

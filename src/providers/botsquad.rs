@@ -147,8 +147,8 @@ impl<'a> ListedAnswer<'a> {
                         "an entry without a status: name it in fields.status".to_owned(),
                     );
                 };
-                let mut report = Report::new(Kind::Status, word, node.text().as_bytes());
-                report.message = Some(id);
+                let element = node.text().as_bytes();
+                let mut report = Report::new(Kind::Status, word, Some(id), element);
                 report.recipient = Some(to);
                 report.broadcast = Some(broadcast.clone());
                 // A broadcast is the sending of a template.

@@ -143,7 +143,7 @@ fn arrival(received_ms: i64, items: Vec<Item>) -> Arrival {
 /// A report of that message's status, so many seconds after the start.
 fn report(message: &str, status: Status, second: i64) -> Item {
     let element = format!("{message} {status:?} {second}");
-    let mut report = Report::new(Kind::Status, status.as_str(), element.as_bytes());
+    let mut report = Report::new(Kind::Status, status.as_str(), None, element.as_bytes());
     report.message = Some(message.to_owned());
     report.status = Some(status);
     report.recipient = Some(RECIPIENT.to_owned());

@@ -95,7 +95,7 @@ pub(crate) fn state(folder: &Path, id: &str) -> Vec<String> {
 /// A report of that status, at that second where it has one.
 pub(crate) fn report(status: Option<Status>, second: Option<i64>) -> Report {
     let word = status.map_or("warning", Status::as_str);
-    let mut report = Report::new(Kind::Status, word, b"{}");
+    let mut report = Report::new(Kind::Status, word, None, b"{}");
     report.status = status;
     report.time.text = second.map(|second| second.to_string());
     report.time.ms = second.map(|second| 1_760_000_000_000 + second * 1000);

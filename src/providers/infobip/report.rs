@@ -23,7 +23,7 @@ pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
     let provider_status = text(state, "name")
         .or_else(|| text(state, "groupName"))
         .unwrap_or_else(|| group.map_or("UNKNOWN", Group::as_str).to_owned());
-    let mut report = Report::new(Kind::Delivery, provider_status, raw);
+    let mut report = new(Kind::Delivery, provider_status, element, raw);
     if conflict {
         report.oddities.push("status-conflict");
     }
@@ -71,7 +71,7 @@ pub(super) fn delivery(element: &Value, raw: &[u8], hints: &Hints) -> Report {
 
 /// Reads a seen report.
 pub(super) fn seen(element: &Value, raw: &[u8], hints: &Hints) -> Report {
-    let mut report = Report::new(Kind::Seen, "SEEN", raw);
+    let mut report = new(Kind::Seen, "SEEN", element, raw);
     report.status = Some(Status::Read);
     let parties = Parties::back(element, hints);
     set_channel(&mut report, element, &parties, hints);
@@ -82,7 +82,7 @@ pub(super) fn seen(element: &Value, raw: &[u8], hints: &Hints) -> Report {
 
 /// Reads a deleted report.
 pub(super) fn deleted(element: &Value, raw: &[u8], hints: &Hints) -> Report {
-    let mut report = Report::new(Kind::Deleted, "DELETED", raw);
+    let mut report = new(Kind::Deleted, "DELETED", element, raw);
     report.status = Some(Status::Deleted);
     let parties = Parties::back(element, hints);
     set_channel(&mut report, element, &parties, hints);
@@ -93,12 +93,17 @@ pub(super) fn deleted(element: &Value, raw: &[u8], hints: &Hints) -> Report {
 
 /// Reads a click report: kept with its message, but no status.
 pub(super) fn click(element: &Value, raw: &[u8]) -> Report {
-    let mut report = Report::new(Kind::Click, "CLICKED", raw);
+    let mut report = new(Kind::Click, "CLICKED", element, raw);
     report.url = text(element, "url");
     // Despite its name this is when the click was received.
     set_time(&mut report, element, &["sendDateTime"]);
     set_rest(&mut report, element, Parties::recipient(element));
     report
+}
+
+/// A report of the message that the element names.
+fn new(kind: Kind, provider_status: impl Into<String>, element: &Value, raw: &[u8]) -> Report {
+    Report::new(kind, provider_status, text(element, "messageId"), raw)
 }
 
 /// Which channel the report is of, and what a delivery there means for WhatsApp.
@@ -169,7 +174,6 @@ fn set_time(report: &mut Report, element: &Value, names: &[&str]) {
 
 /// What every kind of report may hold.
 fn set_rest(report: &mut Report, element: &Value, parties: Parties) {
-    report.message = text(element, "messageId");
     if report.message.is_none() {
         report.oddities.push("message-id-missing");
     }

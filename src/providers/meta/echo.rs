@@ -22,8 +22,8 @@ pub(super) fn read(element: &Node, surroundings: &Surroundings) -> Item {
 }
 
 fn report(echo: &Value, element: &Node, surroundings: &Surroundings) -> Option<Report> {
-    let mut report = Report::new(Kind::Echo, "echo", element.text().as_bytes());
-    report.message = Some(status::id(echo, &["id"])?);
+    let id = status::id(echo, &["id"])?;
+    let mut report = Report::new(Kind::Echo, "echo", Some(id), element.text().as_bytes());
     status::set_time(&mut report, echo);
     // Some bodies have the request flat in the element.
     let request = object(echo, "message").unwrap_or(echo);

@@ -55,9 +55,9 @@ fn unreadable(why: impl Into<String>) -> Item {
 }
 
 fn report(status: &Value, word: String, element: &Node, surroundings: &Surroundings) -> Report {
-    let mut report = Report::new(Kind::Status, word, element.text().as_bytes());
+    let id = json::text(status, "id");
+    let mut report = Report::new(Kind::Status, word, id, element.text().as_bytes());
     report.status = meaning(&report.provider_status);
-    report.message = json::text(status, "id");
     if report.message.is_none() {
         report.oddities.push("id-missing");
     }

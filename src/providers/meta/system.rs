@@ -156,7 +156,7 @@ mod tests {
         let node = Node::body(&level).unwrap();
         let level = Members::of(&node).unwrap();
         let pair = Item::SamePerson(vec![number.clone(), id.clone()]);
-        let mut report = Report::new(Kind::Status, "sent", b"{}");
+        let mut report = Report::new(Kind::Status, "sent", None, b"{}");
         report.recipient = Some(number);
         let reports = [Item::Report(Box::new(report.clone()))];
         assert_eq!(people(&level, &reports), [pair]);

@@ -121,7 +121,7 @@ fn any_statement() -> impl Strategy<Value = Report> {
                 1 => Kind::Echo,
                 _ => Kind::Status,
             };
-            let mut report = Report::new(kind, word, b"");
+            let mut report = Report::new(kind, word, None, b"");
             report.message = id;
             report.status = status.filter(|_| kind == Kind::Status);
             report.time.text = second.map(|second| second.to_string());

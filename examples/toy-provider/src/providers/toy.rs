@@ -116,8 +116,7 @@ fn read(body: &str, _: &Hints) -> Result<Parsed, ParseError> {
             "a form with neither id and state nor number and event",
         ));
     };
-    let mut report = Report::new(Kind::Status, state.as_str(), body.as_bytes());
-    report.message = Some(id);
+    let mut report = Report::new(Kind::Status, state.as_str(), Some(id), body.as_bytes());
     report.status = match state.as_str() {
         "accepted" => Some(Status::Queued),
         "sent" => Some(Status::Sent),
