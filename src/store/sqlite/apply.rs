@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 
-use super::enqueue::{self, NewForward, lane_key};
+use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{self, Timed};
 use super::{poll_state, rows};
 use crate::plan::group::{
@@ -77,11 +77,14 @@ fn key(webhooks: &[i64], webhook: WebhookPlace) -> i64 {
 
 impl Applying<'_> {
     fn webhooks(&mut self, writes: &Writes<'_>) -> rusqlite::Result<()> {
-        for row in &writes.webhooks {
-            let webhook_id =
-                rows::insert_webhook(self.connection, row, self.source_ids[row.source])?;
-            ranges::given_out(self.connection, Timed::Webhook, webhook_id)?;
-            self.webhooks.push(webhook_id);
+        if !writes.webhooks.is_empty() {
+            let mut insert = self.connection.prepare_cached(rows::INSERT_WEBHOOK)?;
+            for row in &writes.webhooks {
+                let source_id = self.source_ids[row.source];
+                let webhook_id = rows::insert_webhook(&mut insert, row, source_id)?;
+                ranges::given_out(self.connection, Timed::Webhook, webhook_id)?;
+                self.webhooks.push(webhook_id);
+            }
         }
         for (webhook_id, state) in &writes.rewritten {
             self.connection
@@ -303,6 +306,11 @@ impl Applying<'_> {
 
     /// Writes the payloads and what is pending of them.
     fn forwards(&self, writes: Writes<'_>) -> rusqlite::Result<(Vec<WorkOutcome>, Enqueued)> {
+        // Each forward is of one of them.
+        if writes.payloads.is_empty() {
+            return Ok((writes.outcomes, Enqueued::new()));
+        }
+        let mut queueing = Queueing::new(self.connection)?;
         let mut payloads: Vec<(i64, i64, Bytes)> = Vec::with_capacity(writes.payloads.len());
         for row in writes.payloads {
             let body: Bytes = match row.body {
@@ -317,7 +325,7 @@ impl Applying<'_> {
                 }
             };
             let report_id = row.report.map_or(0, |place| self.reports[place]);
-            let payload_id = enqueue::insert_payload(self.connection, report_id, &body)?;
+            let payload_id = queueing.payload(report_id, &body)?;
             payloads.push((payload_id, report_id, body));
         }
         let mut pending = Enqueued::with_capacity(writes.forwards.len());
@@ -337,7 +345,7 @@ impl Applying<'_> {
                 now_ms: row.pending_since_ms,
                 alert_failures: row.alert_failures,
             };
-            pending.push(enqueue::insert(self.connection, &forward)?);
+            pending.push(queueing.forward(&forward)?);
         }
         Ok((writes.outcomes, pending))
     }

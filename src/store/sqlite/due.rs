@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::enqueue::{self, NewForward, lane_key};
+use super::enqueue::{NewForward, Queueing, lane_key};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, account_events, backend};
 use crate::model::{AccountEvent, ProviderTime, Subscriber};
@@ -258,7 +258,8 @@ pub(super) fn enqueue(
         // Below zero there is no message.
         NoticeAbout::Condition(condition_id) => (-condition_id, 0),
     };
-    let payload_id = enqueue::insert_payload(connection, report_id, &notice.body)?;
+    let mut queueing = Queueing::new(connection)?;
+    let payload_id = queueing.payload(report_id, &notice.body)?;
     for subscriber_id in &notice.subscribers {
         let forward = NewForward {
             subscriber_id: *subscriber_id,
@@ -270,7 +271,7 @@ pub(super) fn enqueue(
             now_ms,
             alert_failures: notice.alert_failures,
         };
-        pending.push(enqueue::insert(connection, &forward)?);
+        pending.push(queueing.forward(&forward)?);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Queueing a forward: its payload and its row.
 
 use bytes::Bytes;
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::ranges::{self, Timed};
@@ -24,35 +24,47 @@ pub(super) struct NewForward<'a> {
     pub(super) alert_failures: Option<u64>,
 }
 
-/// Writes a payload; returns its key.
-pub(super) fn insert_payload(
-    connection: &Connection,
-    report_id: i64,
-    body: &[u8],
-) -> rusqlite::Result<i64> {
-    let payload_id = connection
-        .prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?
-        .insert(params![report_id, body])?;
-    ranges::given_out(connection, Timed::Payload, payload_id)?;
-    Ok(payload_id)
+/// Queues forwards and their payloads. Its statements are prepared once: to look one up in the cache
+/// for each row cost about as much as to bind it.
+pub(super) struct Queueing<'c> {
+    connection: &'c Connection,
+    payload: CachedStatement<'c>,
+    forward: CachedStatement<'c>,
 }
 
-/// Writes a forward that is due now; returns it with the subscriber it is queued for.
-pub(super) fn insert(
-    connection: &Connection,
-    new: &NewForward<'_>,
-) -> rusqlite::Result<(i64, PendingForward)> {
-    let uid = new_uid(new.now_ms);
-    // `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
-    // each page until such a statement has ended. Here a failure ends the whole transaction.
-    let (place_ms, place_rank) = new.place;
-    let forward_id = connection
-        .prepare_cached(
+impl<'c> Queueing<'c> {
+    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let payload =
+            connection.prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?;
+        // `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
+        // each page until such a statement has ended. Here a failure ends the whole transaction.
+        let forward = connection.prepare_cached(
             "INSERT OR FAIL INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
              place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms, alert_failures) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8, ?9)",
-        )?
-        .insert(params![
+        )?;
+        Ok(Self {
+            connection,
+            payload,
+            forward,
+        })
+    }
+
+    /// Writes a payload; returns its key.
+    pub(super) fn payload(&mut self, report_id: i64, body: &[u8]) -> rusqlite::Result<i64> {
+        let payload_id = self.payload.insert(params![report_id, body])?;
+        ranges::given_out(self.connection, Timed::Payload, payload_id)?;
+        Ok(payload_id)
+    }
+
+    /// Writes a forward that is due now; returns it with the subscriber it is queued for.
+    pub(super) fn forward(
+        &mut self,
+        new: &NewForward<'_>,
+    ) -> rusqlite::Result<(i64, PendingForward)> {
+        let uid = new_uid(new.now_ms);
+        let (place_ms, place_rank) = new.place;
+        let forward_id = self.forward.insert(params![
             uid.as_bytes(),
             new.subscriber_id,
             new.message_id,
@@ -63,19 +75,20 @@ pub(super) fn insert(
             new.now_ms,
             new.alert_failures,
         ])?;
-    ranges::given_out(connection, Timed::Forward, forward_id)?;
-    let pending = PendingForward {
-        forward_id,
-        uid,
-        message_id: new.message_id,
-        payload: new.payload.clone(),
-        place: (place_ms, place_rank, forward_id),
-        attempts: 0,
-        pending_since_ms: new.now_ms,
-        due_at_ms: new.now_ms,
-        last_attempt_ms: None,
-    };
-    Ok((new.subscriber_id, pending))
+        ranges::given_out(self.connection, Timed::Forward, forward_id)?;
+        let pending = PendingForward {
+            forward_id,
+            uid,
+            message_id: new.message_id,
+            payload: new.payload.clone(),
+            place: (place_ms, place_rank, forward_id),
+            attempts: 0,
+            pending_since_ms: new.now_ms,
+            due_at_ms: new.now_ms,
+            last_attempt_ms: None,
+        };
+        Ok((new.subscriber_id, pending))
+    }
 }
 
 /// A new public id; ordered by time, so that its index grows at the end.

@@ -1,7 +1,7 @@
 //! What is pending: settling, giving up by age or with the subscriber. How a lane reads it is in
 //! `refills`.
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::ranges::{self, Timed};
 use super::writer::Core;
@@ -9,77 +9,115 @@ use super::{SqliteStep, SqliteStore, backend};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::{Attempt, Error, Settled, Settlement};
 
-/// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
-/// Returns whether there still is such a forward: it may have been erased while in flight. `OR FAIL` is as
-/// in [`super::enqueue::insert`].
-pub(super) fn settle(
+/// Writes down the ends of attempts. Returns whether a forward of one of them is gone: it may have been
+/// erased while in flight.
+pub(super) fn settle<'s>(
     connection: &Connection,
-    settlement: &Settlement,
+    settlements: impl Iterator<Item = &'s Settlement>,
     now_ms: i64,
 ) -> rusqlite::Result<bool> {
-    let forward_id = settlement.forward_id;
-    let attempt = settlement.attempt.as_ref();
-    let started = attempt.map(|attempt| attempt.started_at_ms);
-    let ended =
-        attempt.map(|attempt| attempt.started_at_ms + i64::from(attempt.outcome.duration_ms));
-    let error = attempt.and_then(|attempt| attempt.outcome.error);
-    let is_charged = !matches!(settlement.settled, Settled::PutOff(_));
-    let tried = i64::from(attempt.is_some() && is_charged);
-    let ahead_ms = started.map_or(0, |started_ms| (started_ms - now_ms).max(0));
-    let settled = match settlement.settled {
-        Settled::Delivered => connection
-            .prepare_cached(
-                "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \
-                 last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
-                 WHERE forward_id = ?1 AND state = 'pending'",
-            )?
-            .execute(params![forward_id, tried, started, ended])?,
-        // Its due time goes by a clock that was set back since. It waits as long, and counts as tried
-        // since then, so that it is not moved once more with what waits.
-        Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) => connection
-            .prepare_cached(
-                "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, due_at_ms = ?4, \
-                 last_error = ?5 WHERE forward_id = ?1 AND state = 'pending'",
-            )?
-            .execute(params![
-                forward_id,
-                tried,
-                started.map(|started_ms| started_ms.min(now_ms)),
-                due_ms - ahead_ms,
-                error,
-            ])?,
-        Settled::GaveUp(reason) => connection
-            .prepare_cached(
-                "UPDATE OR FAIL forward SET state = 'gave-up', gave_up = ?2, attempts = attempts + ?3, \
-                 last_attempt_ms = coalesce(?4, last_attempt_ms), settled_at_ms = ?5, \
-                 last_error = coalesce(?6, last_error) WHERE forward_id = ?1 AND state = 'pending'",
-            )?
-            .execute(params![forward_id, reason, tried, started, ended.unwrap_or(now_ms), error])?,
-        Settled::Untouched => 0,
-    };
-    let exists = settled > 0
-        || connection
-            .prepare_cached("SELECT 1 FROM forward WHERE forward_id = ?1")?
-            .exists([forward_id])?;
-    if let Some(attempt) = attempt.filter(|_| exists) {
-        insert_attempt(connection, forward_id, attempt)?;
+    let mut settlements = settlements.peekable();
+    if settlements.peek().is_none() {
+        return Ok(false);
     }
-    Ok(exists)
+    let mut settling = Settling::new(connection)?;
+    let mut is_missing = false;
+    for settlement in settlements {
+        is_missing |= !settling.settle(settlement, now_ms)?;
+    }
+    Ok(is_missing)
 }
 
-fn insert_attempt(
-    connection: &Connection,
-    forward_id: i64,
-    attempt: &Attempt,
-) -> rusqlite::Result<()> {
-    let outcome = &attempt.outcome;
-    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    connection
-        .prepare_cached(
+/// What nearly each settlement needs is prepared once.
+struct Settling<'c> {
+    connection: &'c Connection,
+    deliver: CachedStatement<'c>,
+    attempt: CachedStatement<'c>,
+}
+
+impl<'c> Settling<'c> {
+    /// `OR FAIL` is as in [`super::enqueue::Queueing`].
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let deliver = connection.prepare_cached(
+            "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \
+             last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
+             WHERE forward_id = ?1 AND state = 'pending'",
+        )?;
+        let attempt = connection.prepare_cached(
             "INSERT INTO attempt (forward_id, number, started_at_ms, duration_ms, http_status, \
              error_code, detail, excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute(params![
+        )?;
+        Ok(Self {
+            connection,
+            deliver,
+            attempt,
+        })
+    }
+
+    /// Writes down the end of an attempt; a forward that is no longer pending stays as it is.
+    /// Returns whether there still is such a forward.
+    fn settle(&mut self, settlement: &Settlement, now_ms: i64) -> rusqlite::Result<bool> {
+        let forward_id = settlement.forward_id;
+        let attempt = settlement.attempt.as_ref();
+        let started = attempt.map(|attempt| attempt.started_at_ms);
+        let ended =
+            attempt.map(|attempt| attempt.started_at_ms + i64::from(attempt.outcome.duration_ms));
+        let error = attempt.and_then(|attempt| attempt.outcome.error);
+        let is_charged = !matches!(settlement.settled, Settled::PutOff(_));
+        let tried = i64::from(attempt.is_some() && is_charged);
+        let ahead_ms = started.map_or(0, |started_ms| (started_ms - now_ms).max(0));
+        let settled = match settlement.settled {
+            Settled::Delivered => self
+                .deliver
+                .execute(params![forward_id, tried, started, ended])?,
+            // Its due time goes by a clock that was set back since. It waits as long, and counts as tried
+            // since then, so that it is not moved once more with what waits.
+            Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) => self
+                .connection
+                .prepare_cached(
+                    "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, \
+                     due_at_ms = ?4, last_error = ?5 WHERE forward_id = ?1 AND state = 'pending'",
+                )?
+                .execute(params![
+                    forward_id,
+                    tried,
+                    started.map(|started_ms| started_ms.min(now_ms)),
+                    due_ms - ahead_ms,
+                    error,
+                ])?,
+            Settled::GaveUp(reason) => self
+                .connection
+                .prepare_cached(
+                    "UPDATE OR FAIL forward SET state = 'gave-up', gave_up = ?2, \
+                     attempts = attempts + ?3, last_attempt_ms = coalesce(?4, last_attempt_ms), \
+                     settled_at_ms = ?5, last_error = coalesce(?6, last_error) \
+                     WHERE forward_id = ?1 AND state = 'pending'",
+                )?
+                .execute(params![
+                    forward_id,
+                    reason,
+                    tried,
+                    started,
+                    ended.unwrap_or(now_ms),
+                    error,
+                ])?,
+            Settled::Untouched => 0,
+        };
+        let exists = settled > 0
+            || self
+                .connection
+                .prepare_cached("SELECT 1 FROM forward WHERE forward_id = ?1")?
+                .exists([forward_id])?;
+        if let Some(attempt) = attempt.filter(|_| exists) {
+            self.insert_attempt(forward_id, attempt)?;
+        }
+        Ok(exists)
+    }
+
+    fn insert_attempt(&mut self, forward_id: i64, attempt: &Attempt) -> rusqlite::Result<()> {
+        let outcome = &attempt.outcome;
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let attempt_id = self.attempt.insert(params![
             forward_id,
             attempt.number,
             attempt.started_at_ms,
@@ -89,7 +127,8 @@ fn insert_attempt(
             text(&outcome.detail),
             text(&outcome.excerpt),
         ])?;
-    ranges::given_out(connection, Timed::Attempt, connection.last_insert_rowid())
+        ranges::given_out(self.connection, Timed::Attempt, attempt_id)
+    }
 }
 
 /// When a forward was last taken, as far as its attempts are still there.

@@ -261,36 +261,35 @@ pub(super) fn insert_report(
     ])
 }
 
+/// Writes a webhook, for [`insert_webhook`].
+pub(super) const INSERT_WEBHOOK: &str = "INSERT INTO webhook (source_id, received_at_ms, outcome, outcome_detail, reports, \
+     new_reports, unreadable, default_type, default_sender, content_type, content_encoding, \
+     user_agent, broadcast, body) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+
 /// Writes a webhook; returns its key.
 pub(super) fn insert_webhook(
-    connection: &Connection,
+    statement: &mut Statement<'_>,
     row: &WebhookRow<'_>,
     source_id: i64,
 ) -> rusqlite::Result<i64> {
     let (arrival, state) = (row.arrival, &row.state);
-    connection
-        .prepare_cached(
-            "INSERT INTO webhook (source_id, received_at_ms, outcome, outcome_detail, reports, \
-             new_reports, unreadable, default_type, default_sender, content_type, \
-             content_encoding, user_agent, broadcast, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?
-        .insert(params![
-            source_id,
-            arrival.received_ms,
-            state.outcome,
-            state.detail,
-            state.reports,
-            state.new_reports,
-            state.unreadable,
-            arrival.default_type,
-            arrival.default_sender,
-            arrival.content_type,
-            arrival.content_encoding,
-            arrival.user_agent,
-            arrival.broadcast,
-            row.keeps_body.then_some(&arrival.body),
-        ])
+    statement.insert(params![
+        source_id,
+        arrival.received_ms,
+        state.outcome,
+        state.detail,
+        state.reports,
+        state.new_reports,
+        state.unreadable,
+        arrival.default_type,
+        arrival.default_sender,
+        arrival.content_type,
+        arrival.content_encoding,
+        arrival.user_agent,
+        arrival.broadcast,
+        row.keeps_body.then_some(&arrival.body),
+    ])
 }
 
 /// Writes an account event; returns its key.

@@ -328,12 +328,11 @@ impl Core {
             &self.subscribers,
             now_ms,
         )?;
-        let mut is_missing = false;
-        for job in group {
-            if let WriterJob::Settle(settlement) = job {
-                is_missing |= !forwards::settle(&transaction, settlement, now_ms)?;
-            }
-        }
+        let settlements = group.iter().filter_map(|job| match job {
+            WriterJob::Settle(settlement) => Some(settlement),
+            _ => None,
+        });
+        let is_missing = forwards::settle(&transaction, settlements, now_ms)?;
         let new_sources = sources.found();
         let noted = self.clock_rollback.note_now_and_then(&transaction)?;
         transaction.commit()?;
