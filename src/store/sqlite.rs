@@ -49,6 +49,8 @@ mod losses;
 mod mentions;
 mod messages;
 mod missing;
+#[cfg(test)]
+mod noted_ranges;
 mod opened;
 mod overview;
 mod pending;

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Error};
 
 use super::apply::{Applied, apply};
 use super::load::load;
+use super::ranges::RangeTimes;
 use super::sources::Sources;
 use crate::model::Subscriber;
 use crate::plan::group::{self, Work, Writes};
@@ -14,7 +15,7 @@ use crate::providers::Provider;
 
 /// Takes a group in at `now_ms` (ms since 1970 UTC), within the writer's transaction.
 pub(super) fn take_in(
-    connection: &Connection,
+    (connection, times): (&Connection, &mut RangeTimes),
     sources: &mut Sources<'_>,
     works: &[Work<'_>],
     subscribers: &[Arc<Subscriber>],
@@ -22,7 +23,7 @@ pub(super) fn take_in(
 ) -> rusqlite::Result<Applied> {
     let id = |name: &Arc<str>, provider| sources.id(name, provider);
     let (writes, source_ids) = decide(connection, id, works, subscribers, now_ms)?;
-    apply(connection, writes, &source_ids)
+    apply((connection, times), writes, &source_ids)
 }
 
 /// What a group would leave, and the keys of its sources, which `id` finds.

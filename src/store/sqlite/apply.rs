@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, params};
 
 use super::enqueue::{NewForward, Queueing, lane_key};
-use super::ranges::{self, Timed};
+use super::ranges::{RangeTimes, RowTime, Timed};
 use super::{poll_state, rows};
 use crate::plan::group::{
     FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkAnswer,
@@ -28,12 +28,13 @@ pub(super) struct Applied {
 
 /// Writes it; `source_ids` has the keys of its sources.
 pub(super) fn apply(
-    connection: &Connection,
+    (connection, times): (&Connection, &mut RangeTimes),
     writes: Writes<'_>,
     source_ids: &[i64],
 ) -> rusqlite::Result<Applied> {
     let mut applying = Applying {
         connection,
+        times,
         source_ids,
         webhooks: Vec::with_capacity(writes.webhooks.len()),
         messages: Vec::new(),
@@ -61,6 +62,7 @@ pub(super) fn apply(
 /// The keys of what was written so far, by places.
 struct Applying<'k> {
     connection: &'k Connection,
+    times: &'k mut RangeTimes,
     source_ids: &'k [i64],
     webhooks: Vec<i64>,
     messages: Vec<i64>,
@@ -75,6 +77,13 @@ fn key(webhooks: &[i64], webhook: WebhookPlace) -> i64 {
     }
 }
 
+fn first_event(events: &[i64], first: FirstEvent) -> i64 {
+    match first {
+        FirstEvent::Stored(event_id) => event_id,
+        FirstEvent::New(place) => events[place],
+    }
+}
+
 impl Applying<'_> {
     fn webhooks(&mut self, writes: &Writes<'_>) -> rusqlite::Result<()> {
         if !writes.webhooks.is_empty() {
@@ -82,7 +91,9 @@ impl Applying<'_> {
             for row in &writes.webhooks {
                 let source_id = self.source_ids[row.source];
                 let webhook_id = rows::insert_webhook(&mut insert, row, source_id)?;
-                ranges::given_out(self.connection, Timed::Webhook, webhook_id)?;
+                let given_out = (webhook_id, RowTime::At(row.arrival.received_ms));
+                self.times
+                    .given_out(self.connection, Timed::Webhook, given_out)?;
                 self.webhooks.push(webhook_id);
             }
         }
@@ -161,7 +172,9 @@ impl Applying<'_> {
                 let source_id = self.source_ids[state.source];
                 rows::insert_message(&mut insert, source_id, keys.name, state)?;
                 let message_id = self.connection.last_insert_rowid();
-                ranges::given_out(self.connection, Timed::Message, message_id)?;
+                let given_out = (message_id, RowTime::At(state.first_report_ms));
+                self.times
+                    .given_out(self.connection, Timed::Message, given_out)?;
                 self.messages[*place] = message_id;
             }
         }
@@ -187,6 +200,9 @@ impl Applying<'_> {
                 }
                 Touch::All => rows::update_message(&mut update, message_id, state)?,
             }
+            // A report that an earlier clock stamped lowers it.
+            let first_ms = state.first_report_ms;
+            self.times.moved(Timed::Message, (message_id, first_ms));
         }
         Ok(())
     }
@@ -219,6 +235,10 @@ impl Applying<'_> {
     }
 
     fn reports(&mut self, writes: &Writes<'_>) -> rusqlite::Result<()> {
+        if !writes.forgotten.is_empty() {
+            // A payload of one of them has no time any more.
+            self.times.forget(Timed::Payload);
+        }
         for report_id in &writes.forgotten {
             self.connection
                 .prepare_cached("DELETE FROM report WHERE report_id = ?1")?
@@ -258,7 +278,7 @@ impl Applying<'_> {
                 .prepare_cached(
                     "UPDATE account_event SET first_event_id = ?2 WHERE account_event_id = ?1",
                 )?
-                .execute([event_id, self.first_event(row.first)])?;
+                .execute([event_id, first_event(&self.events, row.first)])?;
             if let Some((count, last_ms)) = row.repeats {
                 rows::repeat(self.connection, "account_event", event_id, (count, last_ms))?;
             }
@@ -268,13 +288,6 @@ impl Applying<'_> {
             rows::repeat(self.connection, "account_event", *event_id, seen)?;
         }
         Ok(())
-    }
-
-    fn first_event(&self, first: FirstEvent) -> i64 {
-        match first {
-            FirstEvent::Stored(event_id) => event_id,
-            FirstEvent::New(place) => self.events[place],
-        }
     }
 
     fn alerts(&self, writes: &Writes<'_>) -> rusqlite::Result<()> {
@@ -305,12 +318,12 @@ impl Applying<'_> {
     }
 
     /// Writes the payloads and what is pending of them.
-    fn forwards(&self, writes: Writes<'_>) -> rusqlite::Result<(Vec<WorkOutcome>, Enqueued)> {
+    fn forwards(&mut self, writes: Writes<'_>) -> rusqlite::Result<(Vec<WorkOutcome>, Enqueued)> {
         // Each forward is of one of them.
         if writes.payloads.is_empty() {
             return Ok((writes.outcomes, Enqueued::new()));
         }
-        let mut queueing = Queueing::new(self.connection)?;
+        let mut queueing = Queueing::new(self.connection, self.times)?;
         let mut payloads: Vec<(i64, i64, Bytes)> = Vec::with_capacity(writes.payloads.len());
         for row in writes.payloads {
             let body: Bytes = match row.body {
@@ -325,7 +338,10 @@ impl Applying<'_> {
                 }
             };
             let report_id = row.report.map_or(0, |place| self.reports[place]);
-            let payload_id = queueing.payload(report_id, &body)?;
+            let time = row.report.map_or(RowTime::Uncounted, |place| {
+                RowTime::At(writes.reports[place].received_ms)
+            });
+            let payload_id = queueing.payload((report_id, time), &body)?;
             payloads.push((payload_id, report_id, body));
         }
         let mut pending = Enqueued::with_capacity(writes.forwards.len());
@@ -333,7 +349,7 @@ impl Applying<'_> {
             let (payload_id, report_id, payload) = &payloads[row.payload];
             let message_id = match row.about {
                 ForwardAbout::Message(place) => self.messages[place],
-                ForwardAbout::Subject(first) => lane_key(self.first_event(first)),
+                ForwardAbout::Subject(first) => lane_key(first_event(&self.events, first)),
             };
             let forward = NewForward {
                 subscriber_id: row.subscriber_id,

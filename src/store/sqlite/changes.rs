@@ -15,6 +15,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::Notify;
 
 use super::keys::RowKeys;
+use super::ranges::RangeTimes;
 use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
 use super::{SqliteStore, audit, backend, disk, idempotency, subscribers};
@@ -173,6 +174,8 @@ impl Core {
     }
 
     fn begin(&self, attempted: &str) -> Result<Transaction<'_>, Error> {
+        // It may change the rows of any range.
+        self.range_times.set(RangeTimes::default());
         self.pending.begin();
         Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
             .map_err(|error| self.failed(attempted, error))

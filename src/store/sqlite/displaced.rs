@@ -19,6 +19,7 @@ use rusqlite::Connection;
 
 use super::files::Displaced;
 use super::pending::Pending;
+use super::ranges::RangeTimes;
 use super::wal_maintenance::{CHECKPOINT_PAGES, count_wal_pages};
 use super::writer::{Core, WriterJob};
 use super::{backend, configure, connect, disk, keep_log};
@@ -250,6 +251,7 @@ impl Core {
         count_wal_pages(&connection);
         Pending::watch(&self.pending, &connection).map_err(failed)?;
         self.connection = connection;
+        self.range_times.set(RangeTimes::default());
         self.files.remember_log()?;
         self.log_copy.forget();
         self.files.share_access();

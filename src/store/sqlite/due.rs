@@ -15,6 +15,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::enqueue::{NewForward, Queueing, lane_key};
+use super::ranges::{RangeTimes, RowTime};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, account_events, backend};
 use crate::model::{AccountEvent, ProviderTime, Subscriber};
@@ -258,8 +259,10 @@ pub(super) fn enqueue(
         // Below zero there is no message.
         NoticeAbout::Condition(condition_id) => (-condition_id, 0),
     };
-    let mut queueing = Queueing::new(connection)?;
-    let payload_id = queueing.payload(report_id, &notice.body)?;
+    // For these rows alone: `Core::begin` has dropped those of the writer's groups.
+    let mut times = RangeTimes::default();
+    let mut queueing = Queueing::new(connection, &mut times)?;
+    let payload_id = queueing.payload((report_id, RowTime::Unknown), &notice.body)?;
     for subscriber_id in &notice.subscribers {
         let forward = NewForward {
             subscriber_id: *subscriber_id,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, params};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::ranges::{self, Timed};
+use super::ranges::{RangeTimes, RowTime, Timed};
 use crate::store::PendingForward;
 
 /// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
@@ -28,12 +28,16 @@ pub(super) struct NewForward<'a> {
 /// for each row cost about as much as to bind it.
 pub(super) struct Queueing<'c> {
     connection: &'c Connection,
+    times: &'c mut RangeTimes,
     payload: CachedStatement<'c>,
     forward: CachedStatement<'c>,
 }
 
 impl<'c> Queueing<'c> {
-    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        times: &'c mut RangeTimes,
+    ) -> rusqlite::Result<Self> {
         let payload =
             connection.prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?;
         // `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
@@ -45,15 +49,26 @@ impl<'c> Queueing<'c> {
         )?;
         Ok(Self {
             connection,
+            times,
             payload,
             forward,
         })
     }
 
-    /// Writes a payload; returns its key.
-    pub(super) fn payload(&mut self, report_id: i64, body: &[u8]) -> rusqlite::Result<i64> {
+    /// Writes a payload, with the time of its report; returns its key.
+    pub(super) fn payload(
+        &mut self,
+        (report_id, time): (i64, RowTime),
+        body: &[u8],
+    ) -> rusqlite::Result<i64> {
         let payload_id = self.payload.insert(params![report_id, body])?;
-        ranges::given_out(self.connection, Timed::Payload, payload_id)?;
+        let time = if report_id > 0 {
+            time
+        } else {
+            RowTime::Uncounted
+        };
+        self.times
+            .given_out(self.connection, Timed::Payload, (payload_id, time))?;
         Ok(payload_id)
     }
 
@@ -75,7 +90,9 @@ impl<'c> Queueing<'c> {
             new.now_ms,
             new.alert_failures,
         ])?;
-        ranges::given_out(self.connection, Timed::Forward, forward_id)?;
+        let given_out = (forward_id, RowTime::At(new.now_ms));
+        self.times
+            .given_out(self.connection, Timed::Forward, given_out)?;
         let pending = PendingForward {
             forward_id,
             uid,

@@ -3,7 +3,7 @@
 
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::ranges::{self, Timed};
+use super::ranges::{RangeTimes, RowTime, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
@@ -13,6 +13,7 @@ use crate::store::{Attempt, Error, Settled, Settlement};
 /// erased while in flight.
 pub(super) fn settle<'s>(
     connection: &Connection,
+    times: &mut RangeTimes,
     settlements: impl Iterator<Item = &'s Settlement>,
     now_ms: i64,
 ) -> rusqlite::Result<bool> {
@@ -20,7 +21,7 @@ pub(super) fn settle<'s>(
     if settlements.peek().is_none() {
         return Ok(false);
     }
-    let mut settling = Settling::new(connection)?;
+    let mut settling = Settling::new(connection, times)?;
     let mut is_missing = false;
     for settlement in settlements {
         is_missing |= !settling.settle(settlement, now_ms)?;
@@ -31,13 +32,14 @@ pub(super) fn settle<'s>(
 /// What nearly each settlement needs is prepared once.
 struct Settling<'c> {
     connection: &'c Connection,
+    times: &'c mut RangeTimes,
     deliver: CachedStatement<'c>,
     attempt: CachedStatement<'c>,
 }
 
 impl<'c> Settling<'c> {
     /// `OR FAIL` is as in [`super::enqueue::Queueing`].
-    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    fn new(connection: &'c Connection, times: &'c mut RangeTimes) -> rusqlite::Result<Self> {
         let deliver = connection.prepare_cached(
             "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \
              last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
@@ -49,6 +51,7 @@ impl<'c> Settling<'c> {
         )?;
         Ok(Self {
             connection,
+            times,
             deliver,
             attempt,
         })
@@ -127,7 +130,9 @@ impl<'c> Settling<'c> {
             text(&outcome.detail),
             text(&outcome.excerpt),
         ])?;
-        ranges::given_out(self.connection, Timed::Attempt, attempt_id)
+        let given_out = (attempt_id, RowTime::At(attempt.started_at_ms));
+        self.times
+            .given_out(self.connection, Timed::Attempt, given_out)
     }
 }
 

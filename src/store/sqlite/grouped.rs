@@ -12,6 +12,7 @@ use rusqlite::types::Value;
 use super::accept::take_in;
 use super::import::Import;
 use super::pieces::{NOW_MS, Piece, any_piece};
+use super::ranges::RangeTimes;
 use super::schema;
 use super::sources::Sources;
 use crate::model::{PayloadOptions, Subscriber};
@@ -93,11 +94,13 @@ fn subscribers() -> Vec<Arc<Subscriber>> {
 fn take(connection: &Connection, pieces: &[Piece], size: usize) -> Vec<String> {
     let subscribers = subscribers();
     let nothing = HashMap::new();
+    let mut times = RangeTimes::default();
     let mut answers = Vec::new();
     for group in pieces.chunks(size) {
         let works: Vec<Work<'_>> = group.iter().map(Piece::work).collect();
         let mut sources = Sources::new(connection, &nothing);
-        let applied = take_in(connection, &mut sources, &works, &subscribers, NOW_MS);
+        let writing = (connection, &mut times);
+        let applied = take_in(writing, &mut sources, &works, &subscribers, NOW_MS);
         let given = applied.unwrap().answers.into_iter();
         answers.extend(given.map(|answer| format!("{answer:?}")));
     }

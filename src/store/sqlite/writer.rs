@@ -8,6 +8,7 @@
 //! the group fail, the group is rolled back and its items are applied singly. A failed fsync ends the
 //! writer: the kernel may have dropped the pages, so a second try could succeed without them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::keys::RowKeys;
 use super::lane_registry::LaneRegistry;
 use super::log_copy::LogCopy;
 use super::pending::Pending;
+use super::ranges::RangeTimes;
 use super::reader::Readings;
 use super::sources::Sources;
 use super::tokens::Tokens;
@@ -72,6 +74,8 @@ pub(super) struct Core {
     pub(super) subscribers: Arc<[Arc<Subscriber>]>,
     pub(super) metrics: Arc<Metrics>,
     sources: HashMap<Arc<str>, i64>,
+    /// The times of the ranges that its groups fill. Only a group that is committed leaves them here.
+    pub(super) range_times: Cell<RangeTimes>,
     pub(super) lane_registry: LaneRegistry,
     /// Settlements that could not be written down, to be tried again with the next group.
     pub(super) unsettled: Vec<Settlement>,
@@ -139,6 +143,7 @@ impl Core {
             published: watch::Sender::new(Arc::clone(&subscribers)),
             subscribers,
             sources: HashMap::new(),
+            range_times: Cell::default(),
             lane_registry: LaneRegistry::default(),
             unsettled: Vec::new(),
             shared,
@@ -313,8 +318,10 @@ impl Core {
         self.pending.begin();
         let transaction =
             rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let connection: &Connection = &transaction;
         let now_ms = self.clock.now_ms();
-        let mut sources = Sources::new(&transaction, &self.sources);
+        let mut times = self.range_times.take();
+        let mut sources = Sources::new(connection, &self.sources);
         let mut works: Vec<Work<'_>> = Vec::with_capacity(group.len());
         for job in group {
             if let WriterJob::Commit(work, _) = job {
@@ -322,7 +329,7 @@ impl Core {
             }
         }
         let applied = take_in(
-            &transaction,
+            (connection, &mut times),
             &mut sources,
             &works,
             &self.subscribers,
@@ -332,11 +339,12 @@ impl Core {
             WriterJob::Settle(settlement) => Some(settlement),
             _ => None,
         });
-        let is_missing = forwards::settle(&transaction, settlements, now_ms)?;
+        let is_missing = forwards::settle(connection, &mut times, settlements, now_ms)?;
         let new_sources = sources.found();
-        let noted = self.clock_rollback.note_now_and_then(&transaction)?;
+        let noted = self.clock_rollback.note_now_and_then(connection)?;
         transaction.commit()?;
         self.pending.commit();
+        self.range_times.set(times);
         if noted {
             self.clock_rollback.noted();
         }

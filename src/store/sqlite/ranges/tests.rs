@@ -62,6 +62,7 @@ fn walk(seed: u64) -> Walked {
         )
         .unwrap();
     let mut random = TestRandom(seed);
+    let mut times = RangeTimes::default();
     let (mut true_ms, mut off_ms) = (START_MS, 0);
     for _ in 0..ROWS {
         true_ms += random.below(100_000);
@@ -76,7 +77,7 @@ fn walk(seed: u64) -> Walked {
                 -400 * DAY_MS,
             ][usize::try_from(random.below(7)).unwrap()];
         }
-        insert(&connection, true_ms + off_ms);
+        insert(&connection, &mut times, true_ms + off_ms);
     }
     connection.execute_batch("COMMIT").unwrap();
     Walked {
@@ -89,7 +90,7 @@ fn walk(seed: u64) -> Walked {
 }
 
 /// One row of each kind, stamped with that time.
-fn insert(connection: &Connection, at_ms: i64) {
+fn insert(connection: &Connection, times: &mut RangeTimes, at_ms: i64) {
     for (timed, sql) in [
         (
             Timed::Webhook,
@@ -137,7 +138,9 @@ fn insert(connection: &Connection, at_ms: i64) {
             .unwrap()
             .insert([at_ms])
             .unwrap();
-        given_out(connection, timed, key).unwrap();
+        times
+            .given_out(connection, timed, (key, RowTime::At(at_ms)))
+            .unwrap();
     }
 }
 
@@ -326,6 +329,7 @@ fn a_reader_that_goes_by_key_order_is_deceived_by_the_walks() {
     assert!(hidden > 0 && stuck > 0, "{hidden} hidden, {stuck} stuck");
 }
 
+/// What the migration finds by a scan is what was noted from memory.
 #[test]
 fn a_store_from_before_is_noted_as_if_it_had_been_from_the_beginning() {
     let walked = walk(2);
