@@ -203,6 +203,15 @@ fn nothing_is_left_to_do_and_nothing_panics_on_purpose() {
     none(&faults);
 }
 
+/// What queues forwards reports them to what counts the pending ones: no trigger sees a new row.
+#[test]
+fn one_statement_inserts_forwards() {
+    let inserts = |line: &(String, usize, String)| line.2.contains("INTO forward ");
+    let places = code().into_iter().filter(inserts);
+    let places: Vec<String> = places.map(|(path, ..)| path).collect();
+    assert_eq!(places, ["src/store/sqlite/enqueue.rs"]);
+}
+
 /// The supervisor has them: so a duty ends with its lease, and its steps can be tested.
 #[test]
 fn a_duty_has_no_task_and_no_sleep_of_its_own() {

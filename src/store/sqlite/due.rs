@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::apply::Enqueued;
 use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{RangeTimes, RowTime};
 use super::writer::Core;
@@ -24,9 +25,9 @@ use crate::plan::due::{
 };
 use crate::plan::gathering::{ALERTS, CHANNEL_ERRORS, Gathering};
 use crate::providers::event_words;
+use crate::store::Error;
 use crate::store::account_event::AccountEventRecord;
 use crate::store::step::{SendAlerts, SendOutages};
-use crate::store::{Error, PendingForward};
 
 /// Alerts whose window is over; one that is further off was set before the clock was set back.
 const ALERTS_DUE: &str = "SELECT subscriber_id, error_key, failures, message_id, report_id \
@@ -76,20 +77,33 @@ impl Core {
         decide: impl FnOnce(&Connection, &[Arc<Subscriber>], i64) -> rusqlite::Result<DueWrites>,
     ) -> Result<(), Error> {
         let now_ms = self.clock.now_ms();
-        let wrap = |error| backend(format!("cannot {attempted}"), error);
         let any = self
             .connection
             .prepare_cached(select)
             .and_then(|mut due| due.exists([now_ms, gathering.end_ms(now_ms)]))
-            .map_err(wrap)?;
+            .map_err(|error| backend(format!("cannot {attempted}"), error))?;
         if !any {
             return Ok(());
         }
         let subscribers = Arc::clone(&self.subscribers);
+        self.queue(attempted, |connection, now_ms| {
+            let writes = decide(connection, &subscribers, now_ms)?;
+            apply(connection, writes, now_ms)
+        })
+    }
+
+    /// Queues forwards in a transaction of its own, and hands them to their lanes once it is committed.
+    pub(super) fn queue(
+        &mut self,
+        attempted: &str,
+        act: impl FnOnce(&Connection, i64) -> rusqlite::Result<Enqueued>,
+    ) -> Result<(), Error> {
+        let counts = Arc::clone(&self.pending);
         let pending = self.change(attempted, |connection, now_ms| {
-            decide(connection, &subscribers, now_ms)
-                .and_then(|writes| apply(connection, writes, now_ms))
-                .map_err(wrap)
+            let pending = act(connection, now_ms)
+                .map_err(|error| backend(format!("cannot {attempted}"), error))?;
+            counts.queued(&pending);
+            Ok(pending)
         })?;
         self.lane_registry.hand_over(pending);
         Ok(())
@@ -212,11 +226,7 @@ fn event_of(record: AccountEventRecord) -> AccountEvent {
     }
 }
 
-fn apply(
-    connection: &Connection,
-    writes: DueWrites,
-    now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
+fn apply(connection: &Connection, writes: DueWrites, now_ms: i64) -> rusqlite::Result<Enqueued> {
     for (subscriber_id, error_key, next_ms) in writes.alerts {
         let key = (subscriber_id, error_key);
         match next_ms {
@@ -238,7 +248,7 @@ fn apply(
             )?
             .execute(params![event_id, until_ms])?;
     }
-    let mut pending = Vec::new();
+    let mut pending = Enqueued::new();
     for notice in writes.notices {
         enqueue(connection, &notice, now_ms, &mut pending)?;
     }
@@ -250,7 +260,7 @@ pub(super) fn enqueue(
     connection: &Connection,
     notice: &DueNotice,
     now_ms: i64,
-    pending: &mut Vec<(i64, PendingForward)>,
+    pending: &mut Enqueued,
 ) -> rusqlite::Result<()> {
     let (message_id, report_id) = match notice.about {
         NoticeAbout::Message(message_id, report_id) => (message_id, report_id),

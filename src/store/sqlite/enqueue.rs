@@ -24,8 +24,10 @@ pub(super) struct NewForward<'a> {
     pub(super) alert_failures: Option<u64>,
 }
 
-/// Queues forwards and their payloads. Its statements are prepared once: to look one up in the cache
-/// for each row cost about as much as to bind it.
+/// Queues forwards and their payloads: every new row of both. Each transaction that does so calls
+/// [`Pending::queued`](super::pending::Pending::queued), for no trigger counts new rows.
+///
+/// Its statements are prepared once: to look one up in the cache for each row cost about as much as to bind it.
 pub(super) struct Queueing<'c> {
     connection: &'c Connection,
     times: &'c mut RangeTimes,
@@ -40,10 +42,8 @@ impl<'c> Queueing<'c> {
     ) -> rusqlite::Result<Self> {
         let payload =
             connection.prepare_cached("INSERT INTO payload (report_id, body) VALUES (?1, ?2)")?;
-        // `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
-        // each page until such a statement has ended. Here a failure ends the whole transaction.
         let forward = connection.prepare_cached(
-            "INSERT OR FAIL INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
+            "INSERT INTO forward (uid, subscriber_id, message_id, report_id, payload_id, \
              place_ms, place_rank, state, attempts, pending_since_ms, due_at_ms, alert_failures) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'pending', 0, ?8, ?8, ?9)",
         )?;

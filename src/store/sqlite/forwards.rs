@@ -38,7 +38,8 @@ struct Settling<'c> {
 }
 
 impl<'c> Settling<'c> {
-    /// `OR FAIL` is as in [`super::enqueue::Queueing`].
+    /// `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
+    /// each page until such a statement has ended. Here a failure ends the whole transaction.
     fn new(connection: &'c Connection, times: &'c mut RangeTimes) -> rusqlite::Result<Self> {
         let deliver = connection.prepare_cached(
             "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \

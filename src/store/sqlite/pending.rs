@@ -1,9 +1,10 @@
 //! What is pending for each subscriber, counted as it changes: to ask costs the same however much
 //! that is.
 //!
-//! Triggers on the writer's connection report each row that becomes pending or stops being so,
-//! whatever statement did it. Their reports count once the transaction is committed. The table is
-//! counted once, when the store is opened.
+//! What queues forwards reports them ([`Pending::queued`]): a trigger for new rows cost every report more than
+//! a microsecond. Triggers on the writer's connection report each row that becomes pending again or stops being
+//! so, whatever statement did it. All of it counts once the transaction is committed. The table is counted
+//! once, when the store is opened.
 //!
 //! So `/metrics`, `/readyz` and the API read no forward to say how many are pending and since when. 2048
 //! times are kept apart for a subscriber. With more, neighbours become one, and the age of the oldest may be
@@ -16,16 +17,12 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
 use crate::model::Subscriber;
-use crate::store::Backlog;
+use crate::store::{Backlog, PendingForward};
 
 /// Times that are kept apart for one subscriber; beyond that neighbours become one.
 const TIMES: usize = 2_048;
 
 const TRIGGERS: &str = "\
-    CREATE TEMP TRIGGER pending_inserted AFTER INSERT ON main.forward \
-    WHEN new.state = 'pending' BEGIN \
-        SELECT note_pending(new.subscriber_id, new.pending_since_ms, 1); \
-    END; \
     CREATE TEMP TRIGGER pending_updated \
     AFTER UPDATE OF state, subscriber_id, pending_since_ms ON main.forward \
     WHEN old.state = 'pending' OR new.state = 'pending' BEGIN \
@@ -101,7 +98,7 @@ impl PendingCount {
 }
 
 impl Pending {
-    /// Counts the table, and from here on all that this connection changes in it.
+    /// Counts the table, and from here on all that this connection changes of the rows in it.
     /// Each connection of the writer is watched once.
     pub(super) fn watch(this: &Arc<Self>, connection: &Connection) -> rusqlite::Result<()> {
         let mut subscribers: HashMap<i64, PendingCount> = HashMap::new();
@@ -139,6 +136,16 @@ impl Pending {
     /// A transaction begins: what one that was not committed had changed is forgotten.
     pub(super) fn begin(&self) {
         self.locked().changes.clear();
+    }
+
+    /// The transaction under way queues these, each for its subscriber.
+    pub(super) fn queued(&self, pending: &[(i64, PendingForward)]) {
+        let changes = pending.iter().map(|(subscriber_id, of)| PendingChange {
+            subscriber_id: *subscriber_id,
+            pending_since_ms: of.pending_since_ms,
+            is_more: true,
+        });
+        self.locked().changes.extend(changes);
     }
 
     /// The transaction is committed.
@@ -191,7 +198,17 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::model::{NewSubscriber, SubscriberKind};
+    use crate::store::change::InsertSubscriber;
+    use crate::store::query::BacklogQuery;
+    use crate::store::step::NotifyConditions;
+    use crate::store::watching::EventTransition;
+    use crate::store::{ChangeRecord, Options, Store};
 
     fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -207,6 +224,21 @@ mod tests {
         pending
     }
 
+    /// A forward that is pending since then.
+    fn forward(since_ms: i64) -> PendingForward {
+        PendingForward {
+            forward_id: 1,
+            uid: Uuid::nil(),
+            message_id: 1,
+            payload: Bytes::from_static(b"{}"),
+            place: (0, 0, 1),
+            attempts: 0,
+            pending_since_ms: since_ms,
+            due_at_ms: since_ms,
+            last_attempt_ms: None,
+        }
+    }
+
     fn counted(pending: &Pending) -> Vec<(i64, u64, i64)> {
         let mut backlog: Vec<_> = pending
             .backlog()
@@ -220,18 +252,15 @@ mod tests {
     #[test]
     fn every_statement_that_changes_what_is_pending_is_counted_once_it_is_committed() {
         let connection = table();
-        let insert = "INSERT INTO forward VALUES (1, 7, 100, 'pending'), (2, 7, 200, 'pending')";
+        let insert = "INSERT INTO forward VALUES (1, 7, 100, 'pending'), (2, 7, 200, 'pending'), \
+             (3, 8, 50, 'pending'), (4, 8, 1, 'gave-up')";
         connection.execute_batch(insert).unwrap();
         let pending = watched(&connection);
-        assert_eq!(counted(&pending), [(7, 2, 100)]);
+        assert_eq!(counted(&pending), [(7, 2, 100), (8, 1, 50)]);
         for (sql, expected) in [
             (
-                "INSERT INTO forward VALUES (3, 8, 50, 'pending'), (4, 8, 1, 'gave-up')",
-                &[(7, 2, 100), (8, 1, 50)][..],
-            ),
-            (
                 "UPDATE forward SET state = 'delivered' WHERE forward_id = 1",
-                &[(7, 1, 200), (8, 1, 50)],
+                &[(7, 1, 200), (8, 1, 50)][..],
             ),
             (
                 "UPDATE forward SET state = 'pending', pending_since_ms = 300 WHERE forward_id = 1",
@@ -258,16 +287,49 @@ mod tests {
     #[test]
     fn what_is_rolled_back_is_not_counted() {
         let connection = table();
+        let insert = "INSERT INTO forward VALUES (1, 7, 100, 'pending')";
+        connection.execute_batch(insert).unwrap();
         let pending = watched(&connection);
         pending.begin();
-        let insert = "INSERT INTO forward VALUES (NULL, 7, 100, 'pending')";
+        pending.queued(&[(7, forward(50))]);
         connection
-            .execute_batch(&format!("BEGIN; {insert}; ROLLBACK"))
+            .execute_batch("BEGIN; DELETE FROM forward; ROLLBACK")
             .unwrap();
         pending.begin();
-        connection.execute_batch(insert).unwrap();
+        pending.queued(&[(7, forward(200)), (8, forward(300))]);
         pending.commit();
-        assert_eq!(counted(&pending), [(7, 1, 100)]);
+        assert_eq!(counted(&pending), [(7, 2, 100), (8, 1, 300)]);
+    }
+
+    /// It is queued in a transaction of its own.
+    #[tokio::test]
+    async fn an_event_of_the_service_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::of_test(folder.path());
+        let store = Store::open(&options, Clock::manual(100).0, Arc::default()).unwrap();
+        let new = NewSubscriber {
+            kind: SubscriberKind::Events,
+            ..NewSubscriber::new("ops", "https://ops.example/")
+        };
+        let insert = InsertSubscriber { new };
+        let finish = |_| ((), ChangeRecord::default());
+        store.change(insert, finish).await.unwrap();
+        let change = EventTransition {
+            what: "disk",
+            subject: String::new(),
+            holds: true,
+            event: Some("disk.low"),
+            text: "The disk is full.".to_owned(),
+            data: serde_json::Map::new(),
+            at_ms: 100,
+        };
+        let notify = NotifyConditions {
+            changes: vec![change],
+            gone: Vec::new(),
+        };
+        store.step(notify).await.unwrap();
+        let backlog = store.read(BacklogQuery).await.unwrap();
+        assert_eq!((backlog.len(), backlog[0].pending), (1, 1));
     }
 
     #[test]

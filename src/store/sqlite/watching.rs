@@ -12,17 +12,18 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::apply::Enqueued;
 use super::reader::{Reader, SqliteQuery};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend, due};
 use crate::model::Subscriber;
 use crate::plan::{self, event::Event};
+use crate::store::Error;
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
 use crate::store::step::{KeepCounts, NotifyConditions};
 use crate::store::watching::{
     Arrived, Count, Counted, EventTransition, NotifiedCondition, Position,
 };
-use crate::store::{Error, PendingForward};
 
 /// Rows of a kind that are counted in one go.
 const STEP: i64 = 100_000;
@@ -188,12 +189,9 @@ impl SqliteStep for NotifyConditions {
 impl Core {
     fn notify(&mut self, changes: &[EventTransition], gone: &[i64]) -> Result<(), Error> {
         let subscribers = Arc::clone(&self.subscribers);
-        let pending = self.change("queue events", |connection, now_ms| {
+        self.queue("queue events", |connection, now_ms| {
             notify(connection, changes, gone, &subscribers, now_ms)
-                .map_err(|error| backend("cannot queue events".to_owned(), error))
-        })?;
-        self.lane_registry.hand_over(pending);
-        Ok(())
+        })
     }
 }
 
@@ -203,13 +201,13 @@ fn notify(
     gone: &[i64],
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, PendingForward)>> {
+) -> rusqlite::Result<Enqueued> {
     for condition_id in gone {
         connection
             .prepare_cached("DELETE FROM condition WHERE condition_id = ?1")?
             .execute([condition_id])?;
     }
-    let mut pending = Vec::new();
+    let mut pending = Enqueued::new();
     for change in changes {
         let condition_id: i64 = connection
             .prepare_cached(

@@ -335,6 +335,7 @@ impl Core {
             &self.subscribers,
             now_ms,
         )?;
+        self.pending.queued(&applied.pending);
         let settlements = group.iter().filter_map(|job| match job {
             WriterJob::Settle(settlement) => Some(settlement),
             _ => None,
