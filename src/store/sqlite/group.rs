@@ -16,7 +16,8 @@ const GROUP_BYTES_LIMIT: usize = 4 * 1024 * 1024;
 const SETTLE_DELAY: Duration = Duration::from_millis(20);
 
 /// Takes what waits, up to a group; webhooks have that much patience for more, settlements alone
-/// wait a little for company. A job that wants to be alone comes back as the next one.
+/// wait a little for company. A job that wants to be alone, or would make the group too large, comes
+/// back as the next one: only the first may be larger than a group.
 pub(super) fn gather(
     first: WriterJob,
     inbox: &Receiver<WriterJob>,
@@ -36,11 +37,14 @@ pub(super) fn gather(
             SETTLE_DELAY.max(patience)
         };
         match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
-            Ok(job) if wants_to_be_alone(&job) => return (group, Some(job)),
             Ok(job) => {
                 let (more_bytes, more_items) = size(&job);
                 bytes += more_bytes;
                 decided += more_items;
+                let is_too_much = bytes > GROUP_BYTES_LIMIT || decided > GROUP_ITEMS_LIMIT;
+                if is_too_much || wants_to_be_alone(&job) {
+                    return (group, Some(job));
+                }
                 urgent |= job.is_awaited();
                 group.push(job);
             }
@@ -78,6 +82,8 @@ mod tests {
     use super::super::pieces::any_arrival;
     use super::*;
     use crate::clock::Clock;
+    use crate::model::{Kind, Report};
+    use crate::providers::{Item, Parsed};
     use crate::store::Store;
     use crate::store::commit::{CommitWork, ReparsedWebhooks};
     use crate::store::{Arrival, Error, Options};
@@ -116,6 +122,32 @@ mod tests {
             [WriterJob::Commit(CommitWork::Reparsed(_), _)]
         ));
         assert!(none.is_none());
+    }
+
+    #[test]
+    fn a_job_that_would_make_a_group_too_large_is_left_for_the_next() {
+        let of_size = |(bytes, items): (usize, usize)| {
+            let report = || Item::Report(Box::new(Report::new(Kind::Status, "sent", None, b"x")));
+            let items = std::iter::repeat_with(report).take(items).collect();
+            job(Arrival {
+                body: vec![b'x'; bytes],
+                parsed: Ok(Parsed { items }),
+                ..arrival()
+            })
+        };
+        for (first, second, is_taken) in [
+            ((GROUP_BYTES_LIMIT - 2, 0), (2, 0), true),
+            ((GROUP_BYTES_LIMIT - 2, 0), (3, 0), false),
+            ((0, GROUP_ITEMS_LIMIT - 2), (0, 2), true),
+            ((0, GROUP_ITEMS_LIMIT - 2), (0, 3), false),
+        ] {
+            let (jobs, inbox) = channel();
+            jobs.send(of_size(second)).unwrap();
+            drop(jobs);
+            let (group, next) = gather(of_size(first), &inbox, Duration::ZERO);
+            assert_eq!(group.len(), 1 + usize::from(is_taken), "{second:?}");
+            assert_eq!(next.is_none(), is_taken, "{second:?}");
+        }
     }
 
     #[tokio::test]
