@@ -31,25 +31,26 @@ pub(super) fn gather(
     let mut group = vec![first];
     let begun = Instant::now();
     while group.len() < GROUP_LIMIT && bytes < GROUP_BYTES_LIMIT && decided < GROUP_ITEMS_LIMIT {
-        let wait = if urgent {
-            patience
-        } else {
-            SETTLE_DELAY.max(patience)
-        };
-        match inbox.recv_timeout(wait.saturating_sub(begun.elapsed())) {
-            Ok(job) => {
-                let (more_bytes, more_items) = size(&job);
-                bytes += more_bytes;
-                decided += more_items;
-                let is_too_much = bytes > GROUP_BYTES_LIMIT || decided > GROUP_ITEMS_LIMIT;
-                if is_too_much || wants_to_be_alone(&job) {
-                    return (group, Some(job));
-                }
-                urgent |= job.is_awaited();
-                group.push(job);
-            }
-            Err(_) => break,
+        // Where one waits already, there is no need to look at the clock.
+        let job = inbox.try_recv().ok().or_else(|| {
+            let wait = if urgent {
+                patience
+            } else {
+                SETTLE_DELAY.max(patience)
+            };
+            let left = wait.saturating_sub(begun.elapsed());
+            inbox.recv_timeout(left).ok()
+        });
+        let Some(job) = job else { break };
+        let (more_bytes, more_items) = size(&job);
+        bytes += more_bytes;
+        decided += more_items;
+        let is_too_much = bytes > GROUP_BYTES_LIMIT || decided > GROUP_ITEMS_LIMIT;
+        if is_too_much || wants_to_be_alone(&job) {
+            return (group, Some(job));
         }
+        urgent |= job.is_awaited();
+        group.push(job);
     }
     (group, None)
 }
