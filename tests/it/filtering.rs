@@ -348,6 +348,8 @@ async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of
     let mut refusals = app.refusals().await;
     refusals.retain(|[_, status, ..]| status == "sent");
     assert_eq!(refusals, [["late", "sent", "some", "status"]]);
+    let stored = app.rows("SELECT refusals FROM report WHERE status = 'sent'");
+    assert_eq!(stored, [[r#"[{"reason":"status","subscriber_id":3}]"#]]);
     app.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! Webhooks, messages, reports and account events as rows: one function reads or writes each shape.
 
 use rusqlite::{Connection, Row, Statement, ToSql, params};
+use serde::Serialize;
 
 use super::channels;
 use crate::model::{
@@ -371,14 +372,22 @@ fn all_errors(report: &Report) -> Option<String> {
     serde_json::to_string(&errors).ok()
 }
 
+/// A subscriber whose filter refused a report. A group makes many: a map for each would cost more than its bytes.
+#[derive(Serialize)]
+struct SkippedSubscriber {
+    reason: &'static str,
+    subscriber_id: i64,
+}
+
 /// Which subscribers' filters refused it, as JSON; `change` holds the other reasons.
 fn refusals(row: &ReportRow<'_>) -> Option<String> {
     let refusals: Vec<_> = row
         .refusals
         .iter()
         .filter(|(_, refusal)| !refusal.is_of_change())
-        .map(|(subscriber_id, refusal)| {
-            serde_json::json!({"subscriber_id": subscriber_id, "reason": refusal.as_str()})
+        .map(|(subscriber_id, refusal)| SkippedSubscriber {
+            reason: refusal.as_str(),
+            subscriber_id: *subscriber_id,
         })
         .collect();
     if refusals.is_empty() {
