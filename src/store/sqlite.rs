@@ -78,6 +78,7 @@ mod schema;
 mod search;
 mod secrets;
 mod sources;
+mod sparse_statement;
 mod spelled;
 mod subscriber_columns;
 pub(super) mod subscribers;

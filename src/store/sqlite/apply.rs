@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{RangeTimes, RowTime, Timed};
+use super::sparse_statement::SparseStatement;
 use super::{poll_state, rows};
 use crate::plan::group::{
     FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkAnswer,
@@ -165,7 +166,7 @@ impl Applying<'_> {
         };
         self.messages = writes.messages.iter().map(stored).collect();
         if !writes.new_messages.is_empty() {
-            let mut insert = self.connection.prepare_cached(rows::INSERT_MESSAGE)?;
+            let mut insert = SparseStatement::new(self.connection, rows::INSERT_MESSAGE)?;
             for place in &writes.new_messages {
                 let (keys, state) = (&writes.message_keys[*place], &writes.messages[*place]);
                 let Some(state) = state else { continue };
@@ -183,7 +184,7 @@ impl Applying<'_> {
         if stored.peek().is_none() {
             return Ok(());
         }
-        let mut update = self.connection.prepare_cached(rows::UPDATE_MESSAGE)?;
+        let mut update = SparseStatement::new(self.connection, rows::UPDATE_MESSAGE)?;
         let mut move_times = self.connection.prepare_cached(
             "UPDATE message SET first_report_at_ms = ?2, last_report_at_ms = ?3 \
              WHERE message_id = ?1",
@@ -247,7 +248,7 @@ impl Applying<'_> {
         if writes.reports.is_empty() && writes.repeated_reports.is_empty() {
             return Ok(());
         }
-        let mut insert = self.connection.prepare_cached(rows::INSERT_REPORT)?;
+        let mut insert = SparseStatement::new(self.connection, rows::INSERT_REPORT)?;
         for row in &writes.reports {
             // A place of its own is kept, so that the others keep theirs.
             let mut report_id = 0;

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Row, Statement, ToSql, params};
 use serde::Serialize;
 
 use super::channels;
+use super::sparse_statement::SparseStatement;
 use crate::model::{
     Message, MessageType, RegisteredFields, Report, ReportError, Status, TypeRule, Word as _,
 };
@@ -100,20 +101,15 @@ const STATUSES: [Status; 6] = [
     Status::Deleted,
 ];
 
-/// Binds what is known of a message as the parameters from `?1` on, then what follows from it
-/// (status and conflict), and last when it was reported. Returns the number of the next one.
-fn bind_message(statement: &mut Statement<'_>, state: &MessageState) -> rusqlite::Result<usize> {
+/// Binds what is known of a message as the first parameters, then what follows from it (status and
+/// conflict), and last when it was reported.
+fn bind_message(statement: &mut SparseStatement<'_>, state: &MessageState) -> rusqlite::Result<()> {
     let message = &state.message;
     let (leg, is_conflict) = message.shown();
     let (rule, message_type) = type_and_rule(message);
     let failure = leg.failure.as_ref();
     let error = failure.map(|(_, error)| error);
-    let mut next = 1;
-    let mut bind = |value: &dyn ToSql| -> rusqlite::Result<()> {
-        statement.raw_bind_parameter(next, value)?;
-        next += 1;
-        Ok(())
-    };
+    let mut bind = |value: &dyn ToSql| statement.bind(value);
     bind(&message_type)?;
     bind(&rule)?;
     bind(&message.shown_recipient())?;
@@ -135,8 +131,7 @@ fn bind_message(statement: &mut Statement<'_>, state: &MessageState) -> rusqlite
     bind(&leg.history.status())?;
     bind(&is_conflict)?;
     bind(&state.first_report_ms)?;
-    bind(&state.last_report_ms)?;
-    Ok(next)
+    bind(&state.last_report_ms)
 }
 
 /// Writes a message that was not known, for [`insert_message`].
@@ -159,7 +154,7 @@ pub(super) const UPDATE_MESSAGE: &str = concat!(
 
 /// Writes a message that was not known.
 pub(super) fn insert_message(
-    statement: &mut Statement<'_>,
+    statement: &mut SparseStatement<'_>,
     source_id: i64,
     name: MessageName<'_>,
     state: &MessageState,
@@ -168,23 +163,23 @@ pub(super) fn insert_message(
         MessageName::Id(id) => (Some(id), None),
         MessageName::Element(hash) => (None, Some(hash)),
     };
-    let next = bind_message(statement, state)?;
-    statement.raw_bind_parameter(next, source_id)?;
-    statement.raw_bind_parameter(next + 1, id)?;
-    statement.raw_bind_parameter(next + 2, element_hash)?;
-    statement.raw_execute()?;
+    bind_message(statement, state)?;
+    statement.bind(&source_id)?;
+    statement.bind(&id)?;
+    statement.bind(&element_hash)?;
+    statement.run()?;
     Ok(())
 }
 
 /// Writes what changed of the message of that key.
 pub(super) fn update_message(
-    statement: &mut Statement<'_>,
+    statement: &mut SparseStatement<'_>,
     message_id: i64,
     state: &MessageState,
 ) -> rusqlite::Result<()> {
-    let next = bind_message(statement, state)?;
-    statement.raw_bind_parameter(next, message_id)?;
-    statement.raw_execute()?;
+    bind_message(statement, state)?;
+    statement.bind(&message_id)?;
+    statement.run()?;
     Ok(())
 }
 
@@ -208,7 +203,7 @@ pub(super) const INSERT_REPORT: &str = "INSERT INTO report (message_id, webhook_
 
 /// Writes a report of that message, brought by that webhook; returns its key.
 pub(super) fn insert_report(
-    statement: &mut Statement<'_>,
+    statement: &mut SparseStatement<'_>,
     row: &ReportRow<'_>,
     (message_id, webhook_id): (i64, Option<i64>),
 ) -> rusqlite::Result<i64> {
