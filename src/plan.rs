@@ -69,7 +69,7 @@ pub struct Dispatch {
     /// The ids of the chats that are to be alerted.
     pub alerts: Vec<i64>,
     /// Which are not notified, and why.
-    pub refusals: Vec<(i64, SkipReason)>,
+    pub skipped: Vec<(i64, SkipReason)>,
 }
 
 /// Puts the reports of one webhook in the order in which they happened, so that a batch
@@ -153,19 +153,19 @@ fn dispatch(
         place: place(report, context.received_ms),
         payloads: Vec::new(),
         alerts: Vec::new(),
-        refusals: Vec::new(),
+        skipped: Vec::new(),
     };
     // Event subscribers receive no reports.
     let subscribers = subscribers
         .iter()
         .filter(|subscriber| subscriber.kind != SubscriberKind::Events);
-    let refused = |subscriber: &Subscriber| refusal(change, subscriber.reports);
+    let skipped = |subscriber: &Subscriber| skip_reason(change, subscriber.reports);
     let reported = subscribers
         .clone()
-        .any(|subscriber| refused(subscriber).is_none());
+        .any(|subscriber| skipped(subscriber).is_none());
     let Some(status) = report.status.filter(|_| reported) else {
-        let refusals = subscribers.filter_map(|it| Some((it.id, refused(it)?)));
-        dispatch.refusals.extend(refusals);
+        let all = subscribers.filter_map(|it| Some((it.id, skipped(it)?)));
+        dispatch.skipped.extend(all);
         return dispatch;
     };
     let facts = payload::PayloadFacts::new(message, report, (status, change), context);
@@ -173,22 +173,22 @@ fn dispatch(
     let offer = facts.offer(&errors);
     let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
     for subscriber in subscribers {
-        let admitted = refused(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
+        let admitted = skipped(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
         match admitted {
             Ok(()) if subscriber.kind == SubscriberKind::Chat => {
-                let refusal = if status == Status::Failed {
+                let reason = if status == Status::Failed {
                     dispatch.alerts.push(subscriber.id);
                     SkipReason::Gathered
                 } else {
                     SkipReason::NoFailure
                 };
-                dispatch.refusals.push((subscriber.id, refusal));
+                dispatch.skipped.push((subscriber.id, reason));
             }
             Ok(()) => wanted
                 .entry(subscriber.options)
                 .or_default()
                 .push(subscriber.id),
-            Err(refusal) => dispatch.refusals.push((subscriber.id, refusal)),
+            Err(reason) => dispatch.skipped.push((subscriber.id, reason)),
         }
     }
     dispatch.payloads = wanted
@@ -216,7 +216,7 @@ fn contradicts(history: &StatusHistory, report: &Report) -> bool {
 }
 
 /// Why a subscriber is not notified of a report that changes so much, whatever its filter wants.
-const fn refusal(change: ReportEffect, reports: Reports) -> Option<SkipReason> {
+const fn skip_reason(change: ReportEffect, reports: Reports) -> Option<SkipReason> {
     match (change, reports) {
         (ReportEffect::New, _)
         | (ReportEffect::Superseded | ReportEffect::Contradicts, Reports::All) => None,

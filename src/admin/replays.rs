@@ -167,7 +167,7 @@ impl Operation for CancelReplay {
         let cancelled = operations.change(by, end, ended).await?;
         if cancelled.is_stopped {
             let CancelledReplay { replay, .. } = &cancelled;
-            tracing::info!(replay = %replay.uid, marked = replay.marked, "replay.cancelled");
+            tracing::info!(replay = %replay.uid, queued = replay.queued, "replay.cancelled");
         }
         Ok(cancelled)
     }

@@ -51,7 +51,7 @@ pub struct SampleAnswer {
     pub provider: Option<String>,
     /// Why the subscriber would not have been notified of such a report; null when it would. The
     /// sample was sent all the same.
-    pub refusal: Option<SkipReason>,
+    pub skip_reason: Option<SkipReason>,
     /// What was sent.
     pub request: SampleRequest,
     /// The text that the signatures are over: `{webhook-id}.{webhook-timestamp}.{body}`.
@@ -183,7 +183,10 @@ impl Operations {
         &self,
         test: &SampleRun<'_>,
         case: &SampleCase,
-        Rendered { payload, refusal }: Rendered,
+        Rendered {
+            payload,
+            skip_reason,
+        }: Rendered,
     ) -> SampleAnswer {
         let (subscriber, now_ms) = (test.subscriber, self.clock.now_ms());
         let payload = Bytes::from(payload);
@@ -210,7 +213,7 @@ impl Operations {
             error_key: of_message.and_then(|case| Some(case.error?.key.clone())),
             source: of_message.map(|case| case.origin.source.clone()),
             provider: of_message.map(|case| case.origin.provider.to_string()),
-            refusal,
+            skip_reason,
             signed: envelope.signed(&body),
             request: SampleRequest {
                 method: "POST".to_owned(),

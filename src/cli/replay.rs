@@ -118,30 +118,30 @@ pub(super) fn start(
         let replay = client.post(&["replays"], new)?;
         watch(client, replay)
     })?;
-    let (id, marked) = (replay.id, usize::try_from(replay.marked)?);
+    let (id, queued) = (replay.id, usize::try_from(replay.queued)?);
     terminal.done = Some(format!(
         "the replay {id} is {}: `tickrelay replay show {id}` shows it",
         replay.state.as_str()
     ));
     match replay.state {
-        ReplayState::Done if marked == 0 => {
+        ReplayState::Done if queued == 0 => {
             terminal.refuse("nothing to send again: no forward is like that")
         }
         ReplayState::Done => {
-            let what = count(marked);
+            let what = count(queued);
             writeln!(terminal.talk, "{what} again{STATUS_ALONE}")?;
             Ok(Exit::Done)
         }
         ReplayState::Cancelled => terminal.refuse(format!(
             "replay {id} was cancelled: {} again",
-            count(marked)
+            count(queued)
         )),
         ReplayState::Running => {
             writeln!(
                 terminal.talk,
                 "{} again so far. {} has so much pending that the rest waits: replay {id} goes on by \
                  itself while the service runs",
-                count(marked),
+                count(queued),
                 replay.subscriber,
             )?;
             Ok(Exit::Done)
@@ -210,7 +210,7 @@ impl ReplayListArgs {
                 ("LOOKED AT", &|replay| {
                     format!("{} of {}", replay.examined, replay.total)
                 }),
-                ("QUEUED AGAIN", &|replay| replay.marked.to_string()),
+                ("QUEUED AGAIN", &|replay| replay.queued.to_string()),
             ],
             nothing: "no replay yet: tickrelay forward retry --subscriber begins one",
         };
@@ -237,7 +237,7 @@ impl ReplayShowArgs {
                 "Looked at",
                 Some(format!("{} of {}", replay.examined, replay.total)),
             ),
-            ("Queued again", Some(replay.marked.to_string())),
+            ("Queued again", Some(replay.queued.to_string())),
             ("States", Some(states.join(", "))),
             ("Since", replay.since.map(day_and_time)),
             ("Until", replay.until.map(day_and_time)),
@@ -258,10 +258,10 @@ impl ReplayCancelArgs {
         let path = ["replays", &self.id.to_string(), "cancel"];
         let cancel = |client: &Client| client.post(&path, &());
         let replay: ReplayView = client::with(settings, Purpose::Change, cancel)?;
-        let marked = usize::try_from(replay.marked)?;
+        let queued = usize::try_from(replay.queued)?;
         let done = format!("replay {} is {}", replay.id, replay.state.as_str());
         terminal.done = Some(done.clone());
-        writeln!(terminal.talk, "{done}: {} again by it", count(marked))?;
+        writeln!(terminal.talk, "{done}: {} again by it", count(queued))?;
         Ok(Exit::Done)
     }
 }

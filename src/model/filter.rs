@@ -187,23 +187,23 @@ impl Filter {
         if self.rules.is_empty() {
             return Ok(());
         }
-        let mut refusal = SkipReason::Type;
+        let mut reason = SkipReason::Type;
         for rule in &self.rules {
             if !rule.matches_type(offer.message_type) {
                 continue;
             }
             if !rule.matches_status(offer.status) {
-                if refusal == SkipReason::Type {
-                    refusal = SkipReason::Status;
+                if reason == SkipReason::Type {
+                    reason = SkipReason::Status;
                 }
                 continue;
             }
             if rule.matches_error(offer.errors) {
                 return Ok(());
             }
-            refusal = SkipReason::Error;
+            reason = SkipReason::Error;
         }
-        Err(refusal)
+        Err(reason)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a subscriber is not notified of a report.
 //!
-//! It stands with the report (`report.refusals`) and not as a row per subscriber: a hundred subscribers that want
+//! It stands with the report (`report.skipped`) and not as a row per subscriber: a hundred subscribers that want
 //! nothing cost nothing.
 
 use serde::{Deserialize, Serialize};

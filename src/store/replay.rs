@@ -60,7 +60,7 @@ pub struct ReplayRecord {
     /// Forwards to be looked at, in the end as many as were examined.
     pub total: u64,
     /// Forwards that it queued again.
-    pub marked: u64,
+    pub queued: u64,
     /// When it was requested, ms since 1970 UTC.
     pub created_at_ms: i64,
     /// When it ended, ms since 1970 UTC.

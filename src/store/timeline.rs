@@ -206,9 +206,9 @@ pub struct ReportRecord {
     pub explained_by: Vec<Explanation>,
     /// What was odd about it, as stable words.
     pub oddities: Vec<String>,
-    /// The subscribers whose filter refused it. A report that changed nothing
+    /// The subscribers that it was not forwarded to. A report that changed nothing
     /// ([`ReportRecord::change`]) goes to no subscriber and names none here.
-    pub refusals: Vec<RefusalRecord>,
+    pub skipped: Vec<SkippedRecord>,
     /// The pending forwards for it.
     pub forwards: Vec<ForwardHistory>,
 }
@@ -255,10 +255,10 @@ impl PricingRecord {
 
 /// A subscriber that was not notified of a report.
 #[derive(Debug, Clone, Serialize)]
-pub struct RefusalRecord {
+pub struct SkippedRecord {
     /// Its name.
     pub subscriber: String,
-    /// Which part of its filter refused.
+    /// Why not.
     pub reason: SkipReason,
     /// The alert that reports it to a chat; `None` while it is gathered, and for every other reason.
     pub alert: Option<Box<ForwardRecord>>,

@@ -121,7 +121,7 @@ async fn another_channel_is_reported_to_those_who_ask_for_it_in_its_own_words() 
     assert_eq!(payload["mobileNo"], "+385990001122");
     let mut why = BTreeSet::new();
     for report in app.reports().await {
-        for it in report.refusals {
+        for it in report.skipped {
             let (channel, reason) = (&report.channel, it.reason.as_str());
             why.insert(format!("{} {channel} {reason}", it.subscriber));
         }

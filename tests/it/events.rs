@@ -80,7 +80,7 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_ord
     assert_eq!(event, "subscriber.recovered");
     assert_eq!(data, json!({"subject": "crm"}));
     // It receives no report, and nothing says that one was not sent.
-    assert_eq!(app.refusals().await.len(), 0);
+    assert_eq!(app.skipped().await.len(), 0);
     app.settled().await;
     let sql = "SELECT what, subject, holds, text FROM v_conditions WHERE notified_at > began_at";
     assert_eq!(

@@ -39,8 +39,8 @@ fn filter(rules: &[&str], sources: &[&str], senders: &[&str]) -> Filter {
 }
 
 /// Why this subscriber was not notified, message by message.
-fn reasons(refusals: &[[String; 4]], subscriber: &str) -> String {
-    let own = refusals.iter().filter(|[_, _, of, _]| of == subscriber);
+fn reasons(skipped: &[[String; 4]], subscriber: &str) -> String {
+    let own = skipped.iter().filter(|[_, _, of, _]| of == subscriber);
     let reasons: Vec<String> = own
         .map(|[message, _, _, reason]| format!("{message}:{reason}"))
         .collect();
@@ -103,8 +103,8 @@ async fn a_filter_decides_by_type_status_source_and_sender_and_says_so() {
     app.report(&[cloud::failed("F", T0 + 1)]).await;
     assert_eq!(app.post("infobip", infobip_delivered("D")).await, 200);
     app.settled().await;
-    let mut refusals = app.refusals().await;
-    refusals.retain(|[message, status, ..]| (message.as_str(), status.as_str()) != ("F", "sent"));
+    let mut skipped = app.skipped().await;
+    skipped.retain(|[message, status, ..]| (message.as_str(), status.as_str()) != ("F", "sent"));
     for ((name, _, wanted, refused), receiver) in cases.iter().zip(&receivers) {
         let arrived: BTreeSet<String> = receiver
             .received()
@@ -114,7 +114,7 @@ async fn a_filter_decides_by_type_status_source_and_sender_and_says_so() {
             .collect();
         let wanted: BTreeSet<String> = wanted.chars().map(String::from).collect();
         assert_eq!(arrived, wanted, "{name}");
-        assert_eq!(reasons(&refusals, name), *refused, "{name}");
+        assert_eq!(reasons(&skipped, name), *refused, "{name}");
     }
     app.stop().await;
 }
@@ -157,12 +157,12 @@ async fn a_filter_by_error_lets_failures_with_it_through_and_nothing_else() {
     ])
     .await;
     app.settled().await;
-    let refusals = app.refusals().await;
+    let skipped = app.skipped().await;
     for ((name, _, wanted, refused), receiver) in cases.iter().zip(&receivers) {
         let mut arrived: Vec<String> = receiver.received().iter().map(Received::message).collect();
         arrived.sort();
         assert_eq!(arrived.concat(), *wanted, "{name}");
-        assert_eq!(reasons(&refusals, name), *refused, "{name}");
+        assert_eq!(reasons(&skipped, name), *refused, "{name}");
     }
     app.stop().await;
 }
@@ -345,10 +345,10 @@ async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of
         .collect();
     assert_eq!(words, ["new", "superseded", "new", "contradicts"]);
     // Why the filter of one that wants all refused a late report is shown as of any other.
-    let mut refusals = app.refusals().await;
-    refusals.retain(|[_, status, ..]| status == "sent");
-    assert_eq!(refusals, [["late", "sent", "some", "status"]]);
-    let stored = app.rows("SELECT refusals FROM report WHERE status = 'sent'");
+    let mut skipped = app.skipped().await;
+    skipped.retain(|[_, status, ..]| status == "sent");
+    assert_eq!(skipped, [["late", "sent", "some", "status"]]);
+    let stored = app.rows("SELECT skipped FROM report WHERE status = 'sent'");
     assert_eq!(stored, [[r#"[{"reason":"status","subscriber_id":3}]"#]]);
     app.stop().await;
 }

@@ -73,7 +73,7 @@ async fn what_a_subscriber_missed_is_sent_again_and_nothing_else() {
         (&json!(14), &json!(14))
     );
     assert_eq!(
-        (&replay["marked"], &replay["states"]),
+        (&replay["queued"], &replay["states"]),
         (&json!(4), &json!(["gave-up"]))
     );
     assert!(replay["finished_at"].as_str() >= replay["created_at"].as_str());
@@ -94,7 +94,7 @@ async fn what_a_subscriber_missed_is_sent_again_and_nothing_else() {
     let path = begin(&admin, &json!({"subscriber": "crm", "missed": true})).await;
     let replay = ended(&app, &admin, &path).await;
     assert_eq!(
-        (&replay["state"], &replay["marked"]),
+        (&replay["state"], &replay["queued"]),
         (&json!("done"), &json!(0))
     );
     let audit = app.audited("replay").await;
@@ -160,7 +160,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
         order["subscriber"] = json!("crm");
         let path = begin(&admin, &order).await;
         let replay = ended(&app, &admin, &path).await;
-        assert_eq!(replay["marked"], expected, "{order}");
+        assert_eq!(replay["queued"], expected, "{order}");
         app.settled().await;
         assert_eq!(receiver.count() - before, expected, "{order}");
         let store = app.sqlite();
@@ -285,7 +285,7 @@ async fn an_empty_store_has_nothing_to_replay() {
             &replay["state"],
             &replay["examined"],
             &replay["total"],
-            &replay["marked"]
+            &replay["queued"]
         ),
         (&json!("done"), &json!(0), &json!(0), &json!(0))
     );
@@ -311,7 +311,7 @@ async fn a_caller_replays_to_its_own_subscribers_alone() {
     let order = |name: &str| json!({"subscriber": name, "states": ["delivered"]});
     let hers = begin(&acme, &order("hers")).await;
     let ours = begin(&support, &order("ours")).await;
-    assert_eq!(ended(&app, &admin, &hers).await["marked"], 3);
+    assert_eq!(ended(&app, &admin, &hers).await["queued"], 3);
     let refused = acme.post("/replays", &order("ours")).await;
     assert_eq!(refused.problem(422), ["/subscriber"]);
     analyst.post("/replays", &order("ours")).await.problem(403);
@@ -340,7 +340,7 @@ async fn a_caller_replays_to_its_own_subscribers_alone() {
         })
         .await;
     let path = begin(&narrow, &order("ours")).await;
-    assert_eq!(ended(&app, &admin, &path).await["marked"], 1);
+    assert_eq!(ended(&app, &admin, &path).await["queued"], 1);
     let elsewhere = json!({"subscriber": "ours", "source": "cloud"});
     let refused = narrow.post("/replays", &elsewhere).await;
     assert_eq!(refused.problem(422), ["/source"]);

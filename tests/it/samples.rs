@@ -65,12 +65,12 @@ async fn samples_of_each_status_are_sent_and_nothing_is_stored() {
             (&sample["response"]["status"], &sample["error"]),
             (&json!(answer), &error)
         );
-        let refusal = if status == "failed" {
+        let reason = if status == "failed" {
             json!(null)
         } else {
             json!("status")
         };
-        assert_eq!(sample["refusal"], refusal, "{status}");
+        assert_eq!(sample["skip_reason"], reason, "{status}");
     }
     assert!(app.forwards().await.is_empty());
     assert!(app.reports().await.is_empty());
@@ -340,7 +340,7 @@ async fn a_chat_is_shown_the_alert_of_that_error() {
         .await;
     let asked = json!({"error": "infobip:7008"});
     let tested = admin.post("/subscribers/chat/test", &asked).await.with(200);
-    assert_eq!(tested["samples"][0]["refusal"], json!(null));
+    assert_eq!(tested["samples"][0]["skip_reason"], json!(null));
     let text = receiver.received()[0].text();
     assert!(text.contains("error 7008, source infobip"), "{text}");
     app.stop().await;

@@ -26,7 +26,7 @@ const UNFILTERED: i64 = -1;
 pub(super) struct Rendered {
     pub(super) payload: Vec<u8>,
     /// Why a true report of this would not have been sent.
-    pub(super) refusal: Option<SkipReason>,
+    pub(super) skip_reason: Option<SkipReason>,
 }
 
 /// Renders a sample of the message with that id for this subscriber, its filter aside.
@@ -43,7 +43,7 @@ pub(super) fn render(
         let payload = event(now_ms);
         return Ok(Rendered {
             payload,
-            refusal: None,
+            skip_reason: None,
         });
     }
     let report = report(case, id, now_ms)?;
@@ -61,10 +61,10 @@ pub(super) fn render(
         Some(fallback) => *fallback,
         None => (report, plan.dispatch),
     };
-    let refusals = dispatch.refusals.iter();
-    let refusal = refusals
-        .filter(|(id, refusal)| *id == subscriber.id && *refusal != SkipReason::Gathered)
-        .map(|(_, refusal)| *refusal)
+    let skipped = dispatch.skipped.iter();
+    let skip_reason = skipped
+        .filter(|(id, reason)| *id == subscriber.id && *reason != SkipReason::Gathered)
+        .map(|(_, reason)| *reason)
         .next();
     let payload = if subscriber.kind == SubscriberKind::Chat {
         alert(subscriber, case, &report, plan.message.shown_recipient())
@@ -73,7 +73,10 @@ pub(super) fn render(
         let found = payloads.find(|(_, pending)| pending.contains(&UNFILTERED));
         found.map(|(payload, _)| payload).unwrap_or_default()
     };
-    Ok(Rendered { payload, refusal })
+    Ok(Rendered {
+        payload,
+        skip_reason,
+    })
 }
 
 /// What the provider's parser makes of the provider's body.

@@ -129,9 +129,7 @@ fn event(report: &ReportView, message: &MessageView, now_ms: i64) -> String {
     for words in refused(report, now_ms) {
         line(&words);
     }
-    if report.change == ReportEffect::New
-        && report.forwards.is_empty()
-        && report.refusals.is_empty()
+    if report.change == ReportEffect::New && report.forwards.is_empty() && report.skipped.is_empty()
     {
         line("there was no subscriber to notify");
     }
@@ -141,11 +139,11 @@ fn event(report: &ReportView, message: &MessageView, now_ms: i64) -> String {
 /// Why subscribers were not notified of a report by itself; of a chat, which alert reported it.
 fn refused(report: &ReportView, now_ms: i64) -> Vec<String> {
     let mut lines = Vec::new();
-    for refusal in &report.refusals {
-        let subscriber = &refusal.subscriber;
+    for skipped in &report.skipped {
+        let subscriber = &skipped.subscriber;
         let mut sent = report.forwards.iter();
         let is_sent = sent.any(|it| it.forward.subscriber == *subscriber);
-        lines.push(match (refusal.reason, &refusal.alert) {
+        lines.push(match (skipped.reason, &skipped.alert) {
             // The alert hangs on this report, and its forward says it.
             (SkipReason::Gathered, _) if is_sent => continue,
             (SkipReason::Gathered, Some(alert)) => {

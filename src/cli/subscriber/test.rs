@@ -106,11 +106,11 @@ fn show(sample: &SampleAnswer, terminal: &mut Terminal<'_>) -> anyhow::Result<()
         writeln!(data, "\n{error}: {}", visible(&sample.detail))?;
     }
     data.flush()?;
-    if let Some(refusal) = sample.refusal {
+    if let Some(reason) = sample.skip_reason {
         writeln!(
             terminal.talk,
             "\nonly this sample was sent to it, a true report is not: {}",
-            refusal.explain()
+            reason.explain()
         )?;
     }
     Ok(())
@@ -143,7 +143,7 @@ fn row(sample: &SampleAnswer) -> Vec<String> {
             .status
             .map_or_else(|| "event".to_owned(), |status| status.to_string()),
         sample
-            .refusal
+            .skip_reason
             .map_or_else(|| "yes".to_owned(), |why| format!("no ({})", why.as_str())),
         response.map_or_else(
             || "none".to_owned(),

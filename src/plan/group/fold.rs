@@ -218,7 +218,7 @@ impl<'w, 's> Fold<'w, 's> {
             received_ms: noting.received_ms,
             report,
             change: dispatch.change,
-            refusals: dispatch.refusals,
+            skipped: dispatch.skipped,
             repeats: None,
             is_forgotten: false,
         });

@@ -214,7 +214,7 @@ pub(crate) struct ReportRow<'w> {
     /// What it changed.
     pub(crate) change: ReportEffect,
     /// Which subscribers are not notified, and why.
-    pub(crate) refusals: Vec<(i64, SkipReason)>,
+    pub(crate) skipped: Vec<(i64, SkipReason)>,
     /// How often the group brought it again, and when last, ms since 1970 UTC.
     pub(crate) repeats: Option<(usize, i64)>,
     /// Whether a later one of the group takes its place: it is not written.

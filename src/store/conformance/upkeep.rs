@@ -184,7 +184,7 @@ async fn a_replay_queues_what_ended_and_ends_by_itself(subject: Subject) {
     }
     let found = store.read(detail).await.unwrap().unwrap();
     assert_eq!(
-        (found.state, found.marked, found.examined),
+        (found.state, found.queued, found.examined),
         (ReplayState::Done, 1, found.total)
     );
     let forwards = subject.forwards().await;

@@ -9,8 +9,8 @@ use crate::model::{Kind, SkipReason, Status};
 use crate::store::Error;
 use crate::store::query::WebhookReportQuery;
 use crate::store::timeline::{
-    ErrorRecord, MessageRecord, PricingRecord, RefusalRecord, RegistrationOrigin,
-    RegistrationRecord, ReportRecord, StatusTimes, Timeline,
+    ErrorRecord, MessageRecord, PricingRecord, RegistrationOrigin, RegistrationRecord,
+    ReportRecord, SkippedRecord, StatusTimes, Timeline,
 };
 
 pub(super) const SELECT_MESSAGE: &str = "SELECT message.*, source.name AS source, source.provider, \
@@ -197,7 +197,7 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
     };
     let oddities: Option<String> = row.get("oddities")?;
     let oddities = oddities.iter().flat_map(|words| words.split(", "));
-    let refusals: Option<String> = row.get("refusals")?;
+    let skipped: Option<String> = row.get("skipped")?;
     let error_key: Option<String> = row.get("error_key")?;
     let report = (
         row.get("report_id")?,
@@ -227,8 +227,8 @@ fn read_report(connection: &Connection, row: &Row<'_>) -> rusqlite::Result<Repor
         errors,
         explained_by: Vec::new(),
         oddities: oddities.map(str::to_owned).collect(),
-        refusals: refusals
-            .map(|json| read_refusals(connection, &json, report))
+        skipped: skipped
+            .map(|json| read_skipped(connection, &json, report))
             .transpose()?
             .unwrap_or_default(),
         forwards: Vec::new(),
@@ -249,30 +249,29 @@ fn read_pricing(row: &Row<'_>) -> rusqlite::Result<PricingRecord> {
 }
 
 /// Subscribers by name; removed ones still have theirs.
-fn read_refusals(
+fn read_skipped(
     connection: &Connection,
     json: &str,
     report: (i64, &str),
-) -> rusqlite::Result<Vec<RefusalRecord>> {
+) -> rusqlite::Result<Vec<SkippedRecord>> {
     #[derive(serde::Deserialize)]
-    struct StoredRefusal {
+    struct StoredSkip {
         subscriber_id: i64,
         reason: SkipReason,
     }
-    let refused: Vec<StoredRefusal> =
-        serde_json::from_str(json).map_err(super::cell::unreadable)?;
+    let skipped: Vec<StoredSkip> = serde_json::from_str(json).map_err(super::cell::unreadable)?;
     let mut name =
         connection.prepare_cached("SELECT name FROM subscriber WHERE subscriber_id = ?1")?;
-    refused
+    skipped
         .into_iter()
-        .map(|refused| {
-            let alert = match refused.reason {
-                SkipReason::Gathered => alert_of(connection, refused.subscriber_id, report)?,
+        .map(|skipped| {
+            let alert = match skipped.reason {
+                SkipReason::Gathered => alert_of(connection, skipped.subscriber_id, report)?,
                 _ => None,
             };
-            Ok(RefusalRecord {
-                subscriber: name.query_row([refused.subscriber_id], |row| row.get(0))?,
-                reason: refused.reason,
+            Ok(SkippedRecord {
+                subscriber: name.query_row([skipped.subscriber_id], |row| row.get(0))?,
+                reason: skipped.reason,
                 alert: alert.map(Box::new),
             })
         })

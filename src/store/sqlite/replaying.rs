@@ -70,11 +70,11 @@ impl Core {
         ids: &[i64],
         next_id: i64,
     ) -> Result<(), Error> {
-        let marked = self.change("take a replay further", |connection, now_ms| {
+        let queued = self.change("take a replay further", |connection, now_ms| {
             step(connection, replay, (ids, next_id), now_ms)
                 .map_err(|error| backend("cannot take a replay further".to_owned(), error))
         })?;
-        if marked > 0 {
+        if queued > 0 {
             let touched = [replay.subscriber_id];
             self.lane_registry.spill(&touched);
             self.publish(&touched)?;
@@ -143,20 +143,20 @@ fn step(
         end(connection, replay_id, ReplayState::Cancelled, now_ms)?;
         return Ok(0);
     }
-    let marked = mark(connection, replay_id, ids, now_ms)?;
+    let queued = queue(connection, replay_id, ids, now_ms)?;
     let is_over = connection
         .prepare_cached(
-            "UPDATE replay SET marked = marked + ?2 WHERE replay_id = ?1 \
+            "UPDATE replay SET queued = queued + ?2 WHERE replay_id = ?1 \
              RETURNING next_id > last_id",
         )?
-        .query_row(params![replay_id, marked], |row| row.get(0))?;
+        .query_row(params![replay_id, queued], |row| row.get(0))?;
     if is_over {
         end(connection, replay_id, ReplayState::Done, now_ms)?;
     }
-    Ok(marked)
+    Ok(queued)
 }
 
-fn mark(
+fn queue(
     connection: &Connection,
     replay_id: i64,
     ids: &[i64],
@@ -173,15 +173,15 @@ fn mark(
         .prepare_cached("SELECT new_id FROM replay WHERE replay_id = ?1")?
         .query_row([replay_id], |row| row.get(0))?;
     let mut requeue = Requeue::again(connection, new_id, now_ms)?;
-    let mut marked = 0;
+    let mut queued = 0;
     for id in ids {
         let together: Vec<i64> = of_message
             .query_map([replay_id, *id], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        marked += together.len();
+        queued += together.len();
         for forward_id in together {
             requeue.forward(forward_id, Some(replay_id))?;
         }
     }
-    Ok(marked)
+    Ok(queued)
 }

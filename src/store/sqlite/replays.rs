@@ -140,7 +140,7 @@ fn begin(
     };
     let replay_id: i64 = connection.query_row(
         "INSERT INTO replay (uid, subscriber_id, state, states, since_ms, until_ms, error_code, \
-         source, sources, status, new_id, first_id, next_id, last_id, marked, created_at_ms, \
+         source, sources, status, new_id, first_id, next_id, last_id, queued, created_at_ms, \
          finished_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, 0, \
          ?14, ?15) RETURNING replay_id",
         params![
@@ -221,7 +221,7 @@ fn read_replay(row: &Row<'_>) -> rusqlite::Result<ReplayRecord> {
         },
         examined: count(next_id - first_id),
         total: count(last_id - first_id + 1),
-        marked: row.get("marked")?,
+        queued: row.get("queued")?,
         created_at_ms: row.get("created_at_ms")?,
         finished_at_ms: row.get("finished_at_ms")?,
     })

@@ -197,7 +197,7 @@ pub(super) const INSERT_REPORT: &str = "INSERT INTO report (message_id, webhook_
      other_channel, error_key, error_code, error_title, error_details, errors, echo, \
      pricing_category, pricing_model, pricing_type, billable, conversation_id, \
      conversation_origin, conversation_expires_ms, price, currency, broadcast, entity_id, \
-     application_id, url, oddities, refusals, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
+     application_id, url, oddities, skipped, field, template_id, pricing_other) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
      ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, \
      ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43)";
 
@@ -250,7 +250,7 @@ pub(super) fn insert_report(
         report.application_id,
         report.url,
         (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
-        refusals(row),
+        skipped(row),
         report.field,
         report.template_id,
         pricing.other,
@@ -367,26 +367,26 @@ fn all_errors(report: &Report) -> Option<String> {
     serde_json::to_string(&errors).ok()
 }
 
-/// A subscriber whose filter refused a report. A group makes many: a map for each would cost more than its bytes.
+/// A subscriber whose filter skips a report. A group makes many: a map for each would cost more than its bytes.
 #[derive(Serialize)]
 struct SkippedSubscriber {
     reason: &'static str,
     subscriber_id: i64,
 }
 
-/// Which subscribers' filters refused it, as JSON; `change` holds the other reasons.
-fn refusals(row: &ReportRow<'_>) -> Option<String> {
-    let refusals: Vec<_> = row
-        .refusals
+/// Which subscribers' filters skip it, as JSON; `change` holds the other reasons.
+fn skipped(row: &ReportRow<'_>) -> Option<String> {
+    let skipped: Vec<_> = row
+        .skipped
         .iter()
-        .filter(|(_, refusal)| !refusal.is_of_change())
-        .map(|(subscriber_id, refusal)| SkippedSubscriber {
-            reason: refusal.as_str(),
+        .filter(|(_, reason)| !reason.is_of_change())
+        .map(|(subscriber_id, reason)| SkippedSubscriber {
+            reason: reason.as_str(),
             subscriber_id: *subscriber_id,
         })
         .collect();
-    if refusals.is_empty() {
+    if skipped.is_empty() {
         return None;
     }
-    serde_json::to_string(&refusals).ok()
+    serde_json::to_string(&skipped).ok()
 }

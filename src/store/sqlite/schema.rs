@@ -47,6 +47,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../schema/sqlite/0017_plain_names.sql")),
     M::up(include_str!("../../../schema/sqlite/0018_ends_at_sent.sql")),
     M::up(include_str!("../../../schema/sqlite/0019_broadcast.sql")),
+    M::up(include_str!("../../../schema/sqlite/0020_skipped.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");
@@ -277,6 +278,47 @@ mod tests {
             );
         }
         let old = "SELECT name, sql FROM sqlite_schema WHERE instr(sql, 'bulk')";
+        assert!(texts(&connection, old).is_empty());
+    }
+
+    #[test]
+    fn what_was_skipped_and_queued_before_version_20_is_kept_under_those_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tickrelay.db");
+        let mut connection = Connection::open(&path).unwrap();
+        Migrations::from_slice(MIGRATIONS)
+            .to_version(&mut connection, 19)
+            .unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO source (source_id, name, provider) VALUES (1, 'infobip', 'infobip');
+                 INSERT INTO message (source_id, conflict, type, type_rule, first_report_at_ms, \
+                  last_report_at_ms) VALUES (1, 0, '', '', 0, 0);
+                 INSERT INTO report (message_id, identity, kind, provider_status, change, \
+                  received_at_ms, refusals) VALUES \
+                  (1, 0, '', '', 'new', 0, '[{\"subscriber_id\":1,\"reason\":\"status\"}]');
+                 INSERT INTO replay (uid, subscriber_id, state, states, new_id, first_id, next_id, \
+                  last_id, marked, created_at_ms) \
+                  VALUES (x'01', 1, 'done', '[]', 0, 1, 4, 3, 2, 0);",
+            )
+            .unwrap();
+        let view = "SELECT outcome, event FROM v_timeline ORDER BY event";
+        let before = texts(&connection, view);
+        migrate(&mut connection, &path, (19, 7), &Import::nothing()).unwrap();
+        let row = |first: &str, second: &str| [Some(first.to_owned()), Some(second.to_owned())];
+        assert_eq!(
+            before,
+            [row("status", "not-forwarded"), row("new", "report")]
+        );
+        assert_eq!(texts(&connection, view), before);
+        let reports = "SELECT json_extract(skipped, '$[0].reason'), kind FROM report";
+        assert_eq!(texts(&connection, reports), [row("status", "")]);
+        for replays in ["replay", "v_replays"] {
+            let sql = format!("SELECT queued || '', state FROM {replays}");
+            assert_eq!(texts(&connection, &sql), [row("2", "done")]);
+        }
+        let old = "SELECT name, sql FROM sqlite_schema WHERE instr(sql, 'refusals') \
+             OR instr(sql, 'marked')";
         assert!(texts(&connection, old).is_empty());
     }
 

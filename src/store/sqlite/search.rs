@@ -224,8 +224,8 @@ impl Reader {
                 .forwards
                 .retain(|forward| forwards.contains(&forward.forward.forward_id));
             report
-                .refusals
-                .retain(|refusal| names.contains(&refusal.subscriber));
+                .skipped
+                .retain(|skipped| names.contains(&skipped.subscriber));
         }
         Ok(())
     }

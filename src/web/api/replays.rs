@@ -33,7 +33,7 @@ pub(crate) struct ReplayView {
     /// Forwards to be looked at: all that existed when it was requested.
     pub(crate) total: u64,
     /// Forwards that it queued again so far; they are sent like any other.
-    pub(crate) marked: u64,
+    pub(crate) queued: u64,
     /// The states that it replays.
     pub(crate) states: Vec<ForwardState>,
     /// Only what was queued at or after.
@@ -63,7 +63,7 @@ impl From<ReplayRecord> for ReplayView {
             state: record.state,
             examined: record.examined,
             total: record.total,
-            marked: record.marked,
+            queued: record.queued,
             states: selection.states,
             since: selection.since_ms.map(Time),
             until: selection.until_ms.map(Time),

@@ -59,8 +59,8 @@ pub(crate) struct ReportView {
     pub(crate) explained_by: Vec<ExplanationView>,
     /// What was odd about it, as stable words.
     pub(crate) oddities: Vec<String>,
-    /// The subscribers whose filter refused it.
-    pub(crate) refusals: Vec<RefusalView>,
+    /// The subscribers that it was not forwarded to, each with the reason.
+    pub(crate) skipped: Vec<SkippedView>,
     /// The pending forwards for it.
     pub(crate) forwards: Vec<HistoryView>,
 }
@@ -143,11 +143,11 @@ impl From<ErrorRecord> for ErrorView {
 
 /// A subscriber that was not notified of a report.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Refused)]
-pub(crate) struct RefusalView {
+#[schema(as = Skipped)]
+pub(crate) struct SkippedView {
     /// Its name.
     pub(crate) subscriber: String,
-    /// Which part of its filter refused.
+    /// Why not.
     pub(crate) reason: SkipReason,
     /// The alert that reports it to a chat; null while it is gathered, and for every other reason.
     pub(crate) alert: Option<ForwardView>,
@@ -155,10 +155,10 @@ pub(crate) struct RefusalView {
 
 impl From<ReportRecord> for ReportView {
     fn from(record: ReportRecord) -> Self {
-        let refusals = record.refusals.into_iter().map(|refusal| RefusalView {
-            subscriber: refusal.subscriber,
-            reason: refusal.reason,
-            alert: refusal.alert.map(|alert| ForwardView::from(*alert)),
+        let skipped = record.skipped.into_iter().map(|skipped| SkippedView {
+            subscriber: skipped.subscriber,
+            reason: skipped.reason,
+            alert: skipped.alert.map(|alert| ForwardView::from(*alert)),
         });
         Self {
             id: record.report_id,
@@ -186,7 +186,7 @@ impl From<ReportRecord> for ReportView {
                 .map(ExplanationView::from)
                 .collect(),
             oddities: record.oddities,
-            refusals: refusals.collect(),
+            skipped: skipped.collect(),
             forwards: record.forwards.into_iter().map(HistoryView::from).collect(),
         }
     }

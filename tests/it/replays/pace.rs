@@ -20,9 +20,9 @@ const ROOM: u64 = 512 + 256;
 async fn stalled(app: &TestApp) -> u64 {
     let pending = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
     until("it waits for its subscriber", || pending() >= 512).await;
-    let marked: u64 = app.replays().await.iter().map(|it| it.marked).sum();
-    assert!((512..=ROOM).contains(&marked), "{marked}");
-    marked
+    let queued: u64 = app.replays().await.iter().map(|it| it.queued).sum();
+    assert!((512..=ROOM).contains(&queued), "{queued}");
+    queued
 }
 
 /// A subscriber that took so many forwards and is paused; a replay has room for some of them.
@@ -46,20 +46,20 @@ async fn one_that_is_cancelled_queues_no_more() {
         &json!({"subscriber": "crm", "states": ["delivered"]}),
     )
     .await;
-    let marked = stalled(&app).await;
+    let queued = stalled(&app).await;
     let shown = admin.get(&path).await.with(200);
     assert_eq!(
-        (&shown["state"], &shown["marked"], &shown["total"]),
-        (&json!("running"), &json!(marked), &json!(MESSAGES))
+        (&shown["state"], &shown["queued"], &shown["total"]),
+        (&json!("running"), &json!(queued), &json!(MESSAGES))
     );
-    assert_eq!(shown["examined"], shown["marked"]);
+    assert_eq!(shown["examined"], shown["queued"]);
     let first = admin
         .post(&format!("{path}/cancel"), &json!({}))
         .await
         .with(200);
     assert_eq!(
-        (&first["state"], &first["marked"]),
-        (&json!("cancelled"), &json!(marked))
+        (&first["state"], &first["queued"]),
+        (&json!("cancelled"), &json!(queued))
     );
     let again = admin
         .post(&format!("{path}/cancel"), &json!({}))
@@ -76,7 +76,7 @@ async fn one_that_is_cancelled_queues_no_more() {
     ended(&app, &admin, &next).await;
     assert_eq!(admin.get(&path).await.with(200), first);
     let sent = u64::try_from(receiver.count() - MESSAGES).unwrap();
-    assert_eq!(sent, marked);
+    assert_eq!(sent, queued);
     app.stop().await;
 }
 
@@ -91,7 +91,7 @@ async fn of_two_for_one_subscriber_each_looks_at_everything() {
     let one = ended(&app, &admin, &one).await;
     let two = admin.get(&two).await.with(200);
     app.settled().await;
-    let count = |replay: &Value| replay["marked"].as_u64().unwrap();
+    let count = |replay: &Value| replay["queued"].as_u64().unwrap();
     for replay in [&one, &two] {
         assert_eq!(
             (&replay["state"], &replay["examined"]),
@@ -127,7 +127,7 @@ async fn statuses_of_a_message_keep_their_order() {
     )
     .await;
     let replay = ended(&app, &admin, &path).await;
-    assert_eq!(replay["marked"], 702);
+    assert_eq!(replay["queued"], 702);
     app.settled().await;
     assert_eq!(
         receiver.by_message()["late"],
@@ -146,7 +146,7 @@ async fn what_is_new_does_not_wait_behind_a_large_replay() {
     )
     .await;
     let before = receiver.count();
-    let marked = stalled(&app).await;
+    let queued = stalled(&app).await;
     pour(&app, "new", 1).await;
     resume(&app).await;
     ended(&app, &admin, &path).await;
@@ -155,7 +155,7 @@ async fn what_is_new_does_not_wait_behind_a_large_replay() {
     let place = all.iter().position(|it| it.message() == "new.0").unwrap() - before;
     // Behind what was queued when it came, and what was on its way beside it.
     assert!(
-        place <= usize::try_from(marked).unwrap() + 64,
+        place <= usize::try_from(queued).unwrap() + 64,
         "{place} of {MESSAGES}"
     );
     assert_eq!(all.len(), 2 * MESSAGES + 1);

@@ -53,10 +53,10 @@ async fn a_kill_at_any_moment_neither_skips_nor_repeats_a_row() {
     let mut kills = 0;
     // Each time it has come further, until it is done.
     while let Some(service) = running.take() {
-        let marked: i64 = look(&home, "SELECT marked FROM replay");
+        let queued: i64 = look(&home, "SELECT queued FROM replay");
         until("it goes on or is done", || {
-            let sql = "SELECT marked > ?1 OR state = 'done' FROM replay";
-            look::<bool>(&home, &sql.replace("?1", &marked.to_string()))
+            let sql = "SELECT queued > ?1 OR state = 'done' FROM replay";
+            look::<bool>(&home, &sql.replace("?1", &queued.to_string()))
         })
         .await;
         // Killed, not stopped.
@@ -76,7 +76,7 @@ async fn a_kill_at_any_moment_neither_skips_nor_repeats_a_row() {
     assert_eq!(
         look::<String>(
             &home,
-            "SELECT state || ' ' || marked || ' ' || (next_id > last_id) FROM replay"
+            "SELECT state || ' ' || queued || ' ' || (next_id > last_id) FROM replay"
         ),
         format!("done {MESSAGES} 1")
     );

@@ -170,14 +170,14 @@ impl TestApp {
 
     /// What was not forwarded to a subscriber: the message, its status, the subscriber, and why; the
     /// first message first.
-    pub(crate) async fn refusals(&self) -> Vec<[String; 4]> {
+    pub(crate) async fn skipped(&self) -> Vec<[String; 4]> {
         let mut all = Vec::new();
         for message in self.messages().await.iter().rev() {
             let timeline = self.timeline(&message.message_id.to_string()).await;
             let message = message.provider_message_id.as_deref().unwrap();
             for report in timeline.unwrap().reports {
                 let status = report.status.map_or("-", Status::as_str);
-                all.extend(report.refusals.iter().map(|it| {
+                all.extend(report.skipped.iter().map(|it| {
                     [message, status, &it.subscriber, it.reason.as_str()].map(str::to_owned)
                 }));
             }
