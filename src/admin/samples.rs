@@ -31,8 +31,8 @@ pub use case::Sample;
 /// What the subscriber answered to the samples.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Tested {
-    /// Whether it took every sample.
-    pub taken: bool,
+    /// Whether it accepted every sample.
+    pub accepted: bool,
     /// Each sample with its answer.
     pub samples: Vec<SampleAnswer>,
 }
@@ -58,7 +58,7 @@ pub struct SampleAnswer {
     pub signed: String,
     /// What was answered; null when there was no answer.
     pub response: Option<SampleResponse>,
-    /// Why it was not taken; null when it was.
+    /// Why it was not accepted; null when it was.
     pub error: Option<String>,
     /// What went wrong, in words.
     pub detail: String,
@@ -170,7 +170,7 @@ impl Operation for TestSubscriber {
                     samples.push(operations.send_sample(&test, &case, rendered).await);
                 }
                 Ok(Tested {
-                    taken: samples.iter().all(|sample| sample.error.is_none()),
+                    accepted: samples.iter().all(|sample| sample.error.is_none()),
                     samples,
                 })
             })

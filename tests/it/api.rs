@@ -65,7 +65,7 @@ async fn a_subscriber_is_added_read_changed_and_removed() {
         .with(200);
     assert_eq!(
         (
-            &tested["taken"],
+            &tested["accepted"],
             tested["samples"].as_array().unwrap().len()
         ),
         (&json!(true), 6)

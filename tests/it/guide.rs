@@ -339,7 +339,7 @@ async fn a_page_that_is_wrong_is_caught() {
             "HTTP/1.1 200 OK",
             "HTTP/1.1 201 Created instead of",
         ),
-        ("\"taken\": true", "\"took\": true", "/took is not there"),
+        ("\"accepted\": true", "\"took\": true", "/took is not there"),
         (
             "\"resend\": \"after-fix\"",
             "\"resend\": \"soon\"",

@@ -39,7 +39,7 @@ async fn samples_of_each_status_are_sent_and_nothing_is_stored() {
         .await;
     let tested = admin.post("/subscribers/crm/test", &json!({})).await;
     let tested = tested.with(200);
-    assert_eq!(tested["taken"], false);
+    assert_eq!(tested["accepted"], false);
     let samples = tested["samples"].as_array().unwrap();
     let seen: Vec<&str> = samples
         .iter()

@@ -56,7 +56,7 @@ async fn a_chat_is_sent_to_whole_and_shown_by_its_beginning() {
         ["/url"]
     );
     let tested = admin.post("/subscribers/agents/test", &json!({})).await;
-    assert_eq!(tested.with(200)["taken"], true);
+    assert_eq!(tested.with(200)["accepted"], true);
     assert!(receiver.received()[1].path.contains(HOOK));
     let name = "agents".to_owned();
     let forwards = admin.get("/forwards").await.with(200);

@@ -81,7 +81,7 @@ impl Test {
             0 => Ok(Exit::Done),
             count => {
                 let all = tested.samples.len();
-                terminal.refuse(format!("{count} of {all} were not taken"))
+                terminal.refuse(format!("{count} of {all} were not accepted"))
             }
         }
     }

@@ -41,8 +41,8 @@ pub(crate) struct HealthView {
     pub(crate) delivered_24h: u64,
     /// Of the forwards made within 24 h, those given up.
     pub(crate) gave_up_24h: u64,
-    /// Forwards taken of those that ended, 0 to 1; null when none did. A forward that was taken at
-    /// its third attempt counts as taken.
+    /// Forwards delivered of those that ended, 0 to 1; null when none did. A forward that was
+    /// delivered at its third attempt counts as delivered.
     pub(crate) success_rate_24h: Option<f64>,
     /// Attempts within 24 h that succeeded.
     pub(crate) delivered_attempts_24h: u64,
