@@ -242,7 +242,7 @@ async fn a_source_that_is_silent_for_longer_than_usual_is_notified_of_once() {
     assert!((22 * 60..24 * 60).contains(&minutes), "{minutes}");
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     let (event, _) = next_event(&hand, &ops, 2).await;
-    assert_eq!(event, "source.heard");
+    assert_eq!(event, "source.recovered");
     app.stop().await;
 }
 

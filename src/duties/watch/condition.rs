@@ -37,7 +37,7 @@ impl Condition {
         match self {
             Self::SubscriberFailing => ("subscriber.breaker_opened", Some("subscriber.recovered")),
             Self::SubscriberDisabled => ("subscriber.disabled", Some("subscriber.resumed")),
-            Self::SourceSilent => ("source.silent", Some("source.heard")),
+            Self::SourceSilent => ("source.silent", Some("source.recovered")),
             Self::WebhooksUnparsed => ("webhooks.unparsed", None),
             Self::ErrorJumped => ("errors.jumped", Some("errors.settled")),
             Self::DiskLow => ("disk.low", Some("disk.recovered")),

@@ -132,7 +132,7 @@ async fn where_few_files_may_be_open_subscribers_that_hang_leave_the_others_thei
         let all = reports(WEBHOOKS + 20);
         until("the good one has all", || good.count() >= all).await;
         assert_eq!(good.count(), all);
-        // The command line is heard.
+        // The command line is answered.
         service.token();
         println!(
             "of {limit} files {} are open",
