@@ -1,6 +1,8 @@
 //! What the service counts, in Prometheus' words.
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
@@ -80,6 +82,14 @@ macro_rules! metrics {
                     register!(registry, $name, $help, $field $(, $unit)?);
                 )+
                 Self { registry, names: Mutex::default(), $($field,)+ }
+            }
+
+            /// Forgets the state of a subscriber whose lane has ended, in every metric.
+            ///
+            /// Its counts stay until the service ends: what they grew by since they were last read
+            /// would be lost with them.
+            pub fn forget_lane(&self, label: &SubscriberLabel) {
+                $(self.$field.forget(label);)+
             }
         }
 
@@ -204,6 +214,9 @@ trait Labelled {
 trait Documented {
     const KIND: &'static str;
     const LABELS: &'static [(&'static str, &'static str)] = &[];
+
+    /// Forgets what it shows under these labels, if its own are of their type.
+    fn forget(&self, _: &SubscriberLabel) {}
 }
 
 impl Documented for Counter {
@@ -218,9 +231,16 @@ impl Documented for Histogram {
     const KIND: &'static str = "histogram";
 }
 
-impl<L: Labelled, M: Documented> Documented for Family<L, M> {
+impl<L: Labelled + Clone + Eq + Hash + 'static, M: Documented> Documented for Family<L, M> {
     const KIND: &'static str = M::KIND;
     const LABELS: &'static [(&'static str, &'static str)] = L::LABELS;
+
+    fn forget(&self, label: &SubscriberLabel) {
+        let label: &dyn Any = label;
+        if let Some(label) = label.downcast_ref::<L>() {
+            self.remove(label);
+        }
+    }
 }
 
 impl Metrics {
@@ -231,14 +251,6 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = text::encode(&mut page, &self.registry);
         page
-    }
-
-    /// Forgets what is shown of a subscriber's lane that has ended.
-    pub fn forget_lane(&self, label: &SubscriberLabel) {
-        self.lane_held.remove(label);
-        self.breaker_open.remove(label);
-        self.breaker_next_probe.remove(label);
-        self.failing_since.remove(label);
     }
 
     /// The name under which a metric counts a thing that a source names: its own, or `other` when

@@ -1,7 +1,8 @@
 //! What is pending is counted as it changes: `/metrics`, `/readyz` and the API say what the table
 //! says, whatever changed it, and none of them reads it for that.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
@@ -16,7 +17,7 @@ use tickrelay::store::RetrySelection;
 
 use crate::retrying::{START_MS, T0, attempts, switched};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{PATIENCE, TestApp, cloud, until};
 
 /// Pending forwards of each subscriber, by the table.
 fn table(app: &TestApp) -> Vec<(String, u64)> {
@@ -258,6 +259,54 @@ fn the_documentation_has_every_metric_of_the_table() {
         page(),
         "UPDATE_DOCS=1 cargo test --test it counted:: writes it"
     );
+}
+
+/// Waits until these are the metrics with a line about that subscriber.
+async fn shows(app: &TestApp, subscriber: &str, expected: &BTreeSet<String>) {
+    let deadline = Instant::now() + PATIENCE;
+    let label = format!("subscriber=\"{subscriber}\"");
+    loop {
+        let page = app.http.get(format!("{}/metrics", app.url)).send();
+        let page = page.await.unwrap().text().await.unwrap();
+        let lines = page.lines().filter(|line| line.contains(&label));
+        let names = lines.filter_map(|line| Some(line.split_once('{')?.0.to_owned()));
+        let shown: BTreeSet<String> = names.collect();
+        if shown == *expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{shown:?}, not {expected:?}");
+    }
+}
+
+#[actix_web::test]
+async fn no_state_of_a_removed_subscriber_is_shown_and_its_counts_stay() {
+    let (clock, _hand) = Clock::manual(START_MS);
+    let app = TestApp::boot_with(clock, |_| {}).await;
+    let (receiver, _switch) = switched(503);
+    app.subscribe("gone", &receiver.url).await;
+    for index in 0..5 {
+        app.report(&[cloud::status(&format!("wamid.{index}"), "sent", T0)])
+            .await;
+    }
+    attempts(&app, 5).await;
+    let rows: Vec<String> = TABLE.iter().map(Described::markdown).collect();
+    let of_kind = |kind: &str| -> BTreeSet<String> {
+        let begins = format!("| {kind} | `subscriber`: ");
+        let of_subscriber = rows.iter().filter(|row| row.contains(&begins));
+        let name = |row: &String| row.split('`').nth(1).unwrap().to_owned();
+        of_subscriber.map(name).collect()
+    };
+    let (states, counts) = (of_kind("gauge"), of_kind("counter"));
+    assert!(
+        states.len() > 3 && counts.len() > 1,
+        "{states:?} {counts:?}"
+    );
+    // The control: while it is down, every metric of a subscriber shows it.
+    shows(&app, "gone", &states.union(&counts).cloned().collect()).await;
+    let name = "gone".to_owned();
+    app.order(RemoveSubscriber { name }).await;
+    shows(&app, "gone", &counts).await;
+    app.stop().await;
 }
 
 #[actix_web::test]

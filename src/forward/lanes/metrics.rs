@@ -112,7 +112,7 @@ impl LaneMetrics {
         self.metrics.forwards.get_or_create(&labels).inc();
     }
 
-    /// The lane has ended: what is shown of its state goes, the counts stay.
+    /// The lane has ended: what is shown of its state goes.
     pub(super) fn forget(&self) {
         self.metrics.forget_lane(&self.label);
     }
