@@ -122,7 +122,7 @@ impl Choice for LogFormat {
     const WHAT: &'static str = "log format";
 }
 
-/// `[[source]]`: an inlet, reachable as `/webhooks/{name}`.
+/// `[[source]]`: a provider's account, whose webhooks come to `/webhooks/{name}`.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// 1 to 64 of `a-z`, `0-9` and `-`.

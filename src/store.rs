@@ -103,7 +103,7 @@ pub trait Query: sqlite::reader::SqliteQuery + Send + 'static {
 /// The subscribers as of the last commit; changes are published.
 pub type Subscribers = watch::Receiver<Arc<[Arc<Subscriber>]>>;
 
-/// What the store tells a duty of, when [`Store::changed`] is awaited.
+/// What the store notifies a duty of, when [`Store::changed`] is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreChange {
     /// There may be a broadcast that was not polled before.

@@ -264,7 +264,7 @@ impl Operations {
                 let sent = Sent {
                     id: Some(id),
                     registration,
-                    result: SendResult::Taken,
+                    result: SendResult::Accepted,
                 };
                 Ok(registering(source, caller, sent, String::new()))
             }

@@ -105,7 +105,7 @@ impl Listed<'_> {
 
 impl BroadcastListArgs {
     fn run(&self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let answer = client::with(settings, Purpose::Read, |client| self.ask(client))?;
+        let answer = client::with(settings, Purpose::Read, |client| self.fetch(client))?;
         let rest = answer.broadcasts.rest();
         if self.page.json {
             say(rest, terminal)?;
@@ -141,8 +141,8 @@ impl BroadcastListArgs {
         list.show_rows((&listed(&answer, is_first), rest), terminal)
     }
 
-    /// Asks for a page of broadcasts, and for those that are polled.
-    fn ask(&self, client: &Client) -> anyhow::Result<BroadcastsAnswer> {
+    /// Fetches a page of broadcasts, and those that are polled.
+    fn fetch(&self, client: &Client) -> anyhow::Result<BroadcastsAnswer> {
         let sources: Vec<SourceView> = match &self.source {
             Some(name) => vec![client.get(&["sources", name], &[])?],
             None => client.get::<SourcesView>(&["sources"], &[])?.data,

@@ -44,7 +44,7 @@ impl Verb {
     }
 }
 
-/// The findings are the command's data; the verdict goes to stderr.
+/// The findings are the command's data; whether they are errors goes to stderr.
 fn check(settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
     let name = settings.file().map(|file| file.display().to_string());
     let name = name.unwrap_or_else(|| "the configuration (no file)".to_owned());

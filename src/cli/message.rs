@@ -292,7 +292,7 @@ fn terms(words: &[String]) -> Vec<String> {
 
 impl MessageListArgs {
     fn run(self, settings: &Settings, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit> {
-        let only = |is_asked: bool| is_asked.then(|| "true".to_owned());
+        let only = |is_set: bool| is_set.then(|| "true".to_owned());
         let query = [
             ("status", self.status.map(|status| status.to_string())),
             ("recipient", self.recipient),

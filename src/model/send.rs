@@ -5,17 +5,17 @@ use super::{ReportError, Status, replace_nul};
 /// How a provider answered the send of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum SendResult {
-    /// It took the message, as far as the sender says; how it answered is not known.
+    /// It accepted the message, as far as the sender says; how it answered is not known.
     #[default]
-    Taken,
-    /// It took the message, and said so with this word: Meta's `message_status`, lower case.
-    TakenAs(String),
+    Accepted,
+    /// It accepted the message, and said so with this word: Meta's `message_status`, lower case.
+    AcceptedAs(String),
     /// It refused the message, and why: one error at least.
     Refused(Vec<ReportError>),
 }
 
 impl SendResult {
-    /// The word of a send that was taken, where the provider has none of its own.
+    /// The word of a send that was accepted, where the provider has none of its own.
     pub const ACCEPTED: &str = "accepted";
     /// Meta's word for a message of a template that is paused: it is kept, and not sent.
     pub const PAUSED: &str = "paused";
@@ -26,8 +26,8 @@ impl SendResult {
     #[must_use]
     pub fn status(&self) -> Option<Status> {
         match self {
-            Self::TakenAs(word) if word == Self::PAUSED => None,
-            Self::Taken | Self::TakenAs(_) => Some(Status::Queued),
+            Self::AcceptedAs(word) if word == Self::PAUSED => None,
+            Self::Accepted | Self::AcceptedAs(_) => Some(Status::Queued),
             Self::Refused(_) => Some(Status::Failed),
         }
     }
@@ -36,8 +36,8 @@ impl SendResult {
     #[must_use]
     pub fn word(&self) -> Option<&str> {
         match self {
-            Self::Taken => None,
-            Self::TakenAs(word) => Some(word),
+            Self::Accepted => None,
+            Self::AcceptedAs(word) => Some(word),
             Self::Refused(_) => Some(Self::REFUSED),
         }
     }
@@ -47,15 +47,15 @@ impl SendResult {
     pub fn errors(&self) -> &[ReportError] {
         match self {
             Self::Refused(errors) => errors,
-            Self::Taken | Self::TakenAs(_) => &[],
+            Self::Accepted | Self::AcceptedAs(_) => &[],
         }
     }
 
     /// Replaces each NUL character in it by U+FFFD; says whether there was one.
     pub fn replace_nul(&mut self) -> bool {
         match self {
-            Self::Taken => false,
-            Self::TakenAs(word) => replace_nul(word),
+            Self::Accepted => false,
+            Self::AcceptedAs(word) => replace_nul(word),
             Self::Refused(errors) => errors.iter_mut().fold(false, |found, error| {
                 let texts = [&mut error.title, &mut error.details, &mut error.href];
                 let texts = texts.into_iter().flatten();
@@ -65,10 +65,10 @@ impl SendResult {
         }
     }
 
-    /// It took the message as it takes most.
+    /// It accepted the message as it does most.
     #[must_use]
     pub fn accepted() -> Self {
-        Self::TakenAs(Self::ACCEPTED.to_owned())
+        Self::AcceptedAs(Self::ACCEPTED.to_owned())
     }
 
     /// Whether it was refused.
@@ -83,13 +83,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_taken_is_queued_unless_it_is_paused() {
-        let taken = |word: &str| SendResult::TakenAs(word.to_owned()).status();
-        assert_eq!(SendResult::Taken.status(), Some(Status::Queued));
+    fn what_was_accepted_is_queued_unless_it_is_paused() {
+        let accepted = |word: &str| SendResult::AcceptedAs(word.to_owned()).status();
+        assert_eq!(SendResult::Accepted.status(), Some(Status::Queued));
         for word in ["accepted", "held_for_quality_assessment", "brand_new"] {
-            assert_eq!(taken(word), Some(Status::Queued), "{word}");
+            assert_eq!(accepted(word), Some(Status::Queued), "{word}");
         }
-        assert_eq!(taken("paused"), None);
+        assert_eq!(accepted("paused"), None);
         let refused = SendResult::Refused(Vec::new());
         assert_eq!(refused.status(), Some(Status::Failed));
         assert_eq!(refused.word(), Some("refused"));

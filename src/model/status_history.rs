@@ -26,7 +26,7 @@ pub struct StatusHistory {
 }
 
 impl StatusHistory {
-    /// The standing of a message that nothing was reported of.
+    /// The history of a message that nothing was reported of.
     #[must_use]
     pub const fn new() -> Self {
         Self {

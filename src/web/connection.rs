@@ -2,7 +2,7 @@
 //! beyond that a part of what all share.
 //!
 //! The HTTP library keeps what it reads until a head is whole, and what it answers until the
-//! client reads that. So its connections are read through a meter. Who holds more than its own
+//! client reads that. So each connection is read by a budget. Who holds more than its own
 //! part borrows from the share. What a request borrows is given back at its end; a buffer that
 //! has grown stays with the library, so that connection is closed after the answer. Who can
 //! borrow no more is cut.
@@ -45,7 +45,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long the head of a later request may take; the library times only the first.
 const HEAD: Duration = Duration::from_secs(5);
 
-/// A connection that is read through its meter.
+/// A connection that is read by its budget.
 pub(super) struct BudgetedConnection<Io> {
     io: Io,
     budget: Rc<ConnectionBudget>,

@@ -1,5 +1,5 @@
 //! From a listening socket to the handlers: as the HTTP library's own server has it, but for
-//! the meter that each connection is read through.
+//! the budget that each connection is read by.
 
 use std::fmt::Debug;
 use std::future::ready;

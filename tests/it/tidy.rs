@@ -82,7 +82,7 @@ const CONFINED: &[(&str, &[&str])] = &[
         "actix_web",
         &["src/web.rs", "src/web/", "src/server.rs", "src/server/"],
     ),
-    // What the server is made of, for the meter beneath it.
+    // What the server is made of, for the budget of each connection.
     ("actix_http", &["src/web/"]),
     ("actix_server", &["src/web/"]),
     ("actix_service", &["src/web/"]),

@@ -95,7 +95,7 @@ fn report(case: &SampleCase, id: &str, now_ms: i64) -> Result<Report, Failure> {
             Some(id),
             id,
             &registration,
-            &refused.map_or(SendResult::Taken, |entry| {
+            &refused.map_or(SendResult::Accepted, |entry| {
                 SendResult::Refused(vec![ReportError {
                     key: entry.key.clone(),
                     code: None,

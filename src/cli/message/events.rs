@@ -270,7 +270,7 @@ fn remark(change: ReportEffect, is_notified: bool) -> Option<&'static str> {
     }
 }
 
-/// The forward's fate; its attempts too, unless the first one did it.
+/// How a forward ended or what it waits for; its attempts too, unless the first one delivered it.
 fn forwarded(forward: &HistoryView, now_ms: i64) -> Vec<String> {
     let record = &forward.forward;
     let removed = if record.subscriber_removed {

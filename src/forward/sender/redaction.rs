@@ -169,7 +169,7 @@ impl Redaction {
         }
     }
 
-    /// Hides a whole URL, its path, and what in these may open a door.
+    /// Hides a whole URL, its path, and what in these may be a secret.
     pub(super) fn hide_url(&mut self, url: &url::Url) {
         self.hide(url.as_str());
         let path_and_query = &url[url::Position::BeforePath..];

@@ -326,8 +326,8 @@ impl RegistrationRow {
     fn over(self, before: &Self) -> Self {
         let was_taken = before.send_status.as_deref();
         let was_taken = was_taken.is_some_and(|word| word != SendResult::REFUSED);
-        // Of a message that is on its way it is not said any more that it is kept.
-        let is_told = |word: &String| !(was_taken && word == SendResult::PAUSED);
+        // A message that is on its way is not kept any more.
+        let is_current = |word: &String| !(was_taken && word == SendResult::PAUSED);
         let template = match self.template_name {
             Some(_) => self.clone(),
             None => before.clone(),
@@ -339,7 +339,7 @@ impl RegistrationRow {
             metadata: self.metadata.or(before.metadata),
             sent_ms: self.sent_ms.or(before.sent_ms),
             ttl_s: self.ttl_s.or(before.ttl_s),
-            send_status: self.send_status.filter(is_told).or(before.send_status),
+            send_status: self.send_status.filter(is_current).or(before.send_status),
             registered_ms: before.registered_ms,
             ..template
         }

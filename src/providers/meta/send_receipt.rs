@@ -54,7 +54,7 @@ fn read_one(exchange: Exchange<'_>) -> Result<Sent, SentFault> {
     }
     let word = self::id(message, &["message_status"]);
     let result = word.map_or_else(SendResult::accepted, |word| {
-        SendResult::TakenAs(word.to_ascii_lowercase())
+        SendResult::AcceptedAs(word.to_ascii_lowercase())
     });
     Ok(Sent {
         id,

@@ -1,5 +1,5 @@
-//! The writer's end of the lanes: a door for each, through which forwards are handed over
-//! after their commit while the lane is live, and left in the table while it is not.
+//! The writer's end of the lanes: an inbox for each, by which forwards are handed over after
+//! their commit while the lane is live, and left in the table while it is not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl LaneRegistry {
         }
     }
 
-    /// Closes the doors of those that are gone.
+    /// Drops the inboxes of subscribers that are gone.
     pub(super) fn keep(&mut self, subscribers: &[Arc<Subscriber>]) {
         self.0
             .retain(|id, _| subscribers.iter().any(|known| known.id == *id));

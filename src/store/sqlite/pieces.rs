@@ -254,10 +254,10 @@ fn any_registering() -> impl Strategy<Value = Registering> {
         .prop_map(|(source, id, registration, result, owner, words)| {
             let result = match result {
                 0 => SendResult::Refused(vec![error(131_026, words)]),
-                1 => SendResult::TakenAs("paused".to_owned()),
+                1 => SendResult::AcceptedAs("paused".to_owned()),
                 2 | 3 => SendResult::accepted(),
                 4 if id.is_some() => SendResult::Refused(vec![error(132_000, words)]),
-                _ => SendResult::Taken,
+                _ => SendResult::Accepted,
             };
             Registering {
                 source: source.into(),

@@ -42,7 +42,7 @@ pub(crate) struct ErasureView {
 ///
 /// The job's result counts what was `removed`, and says what was `searched` and what is `out_of_reach`.
 #[utoipa::path(post, path = "/erasures", tag = "erasures", request_body = NewErasureView,
-    responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
+    responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn create(
     context: HandlerContext,

@@ -54,7 +54,7 @@ pub(super) struct Limit(pub(super) usize);
 struct Ahead(Vec<u8>);
 
 /// What a body takes, and its turn: what was made of it takes their place until it is answered.
-struct Taken {
+struct BodyPermits {
     _permit: BodyPermit,
     _turn: Option<LargeCallPermit>,
 }
@@ -153,11 +153,11 @@ pub(super) fn take(
             .await;
         let body::RequestBody { bytes, permit } = body.map_err(not_read)?;
         let turn = bodies.turn(&bytes).await.map_err(not_read)?;
-        let taken = Taken {
+        let permits = BodyPermits {
             _permit: permit,
             _turn: turn,
         };
-        request.extensions_mut().insert(taken);
+        request.extensions_mut().insert(permits);
         Ok(bytes)
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn list(context: HandlerContext) -> Reply {
 /// The job's result has the new key's id (`key`), how many `values` were sealed again, the `file` that
 /// holds the key where the service keeps it, and each value that is `damaged`.
 #[utoipa::path(post, path = "/keys/rotate", tag = "keys",
-    responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
+    responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn rotate(context: HandlerContext) -> Reply {
     let rotated = |resealed: &Resealed| json_of(resealed);

@@ -1,4 +1,4 @@
-//! `/sources`: the inlets of the configuration, and what came in by them.
+//! `/sources`: the sources of the configuration, and what each of them sent.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -252,7 +252,7 @@ pub(super) async fn reprocess(
 /// or still cannot be read in full, what was found.
 #[utoipa::path(post, path = "/webhooks/reprocess", tag = "webhooks",
     request_body = Option<ReprocessOrderView>,
-    responses((status = 202, description = "It begins; its URL tells how far it is.", body = JobView,
+    responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn reprocess_many(
     context: HandlerContext,

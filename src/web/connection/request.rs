@@ -1,4 +1,4 @@
-//! A request, from its head to its answer, as its connection's meter counts it.
+//! A request, from its head to its answer, as its connection's budget counts it.
 
 use std::io;
 use std::pin::Pin;
@@ -40,8 +40,8 @@ impl Handled {
         if budget.is_last.get() {
             return Err(Over(budget));
         }
-        let asks_to_close = request.head().connection_type() == ConnectionType::Close;
-        budget.is_last.set(asks_to_close);
+        let wants_close = request.head().connection_type() == ConnectionType::Close;
+        budget.is_last.set(wants_close);
         budget.heads.set(budget.heads.get() + 1);
         let (text, headers) = size(request);
         budget.hand_on(text);
@@ -55,7 +55,7 @@ impl Handled {
             Payload::None => {}
             payload => {
                 budget.has_body.set(true);
-                let payload = Box::pin(MeteredBody {
+                let payload = Box::pin(BudgetedBody {
                     payload,
                     budget: Rc::clone(&budget),
                     left: announced_beside_an_upgrade(request),
@@ -146,7 +146,7 @@ impl ResponseError for Closing {
 }
 
 /// A request's body; what was read of it is no longer the connection's.
-struct MeteredBody {
+struct BudgetedBody {
     payload: Payload,
     budget: Rc<ConnectionBudget>,
     /// What is still to come of a body that the library does not end by itself, in bytes.
@@ -175,7 +175,7 @@ fn announced_beside_an_upgrade(request: &ServiceRequest) -> Option<u64> {
     Some(length.and_then(|length| length.parse().ok()).unwrap_or(0))
 }
 
-impl Stream for MeteredBody {
+impl Stream for BudgetedBody {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

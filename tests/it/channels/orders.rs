@@ -74,7 +74,7 @@ fn all_possible_reports() -> Vec<PossibleReport> {
         other("sms", at(Status::Delivered, 5), "ana@shop.example"),
         other("sms", at(Status::Deleted, 9), person),
         PossibleReport::Report(Box::new(click)),
-        PossibleReport::Registration(SendResult::Taken),
+        PossibleReport::Registration(SendResult::Accepted),
     ]
 }
 

@@ -132,9 +132,9 @@ fn how_a_send_was_answered_is_read() {
     for (word, expected) in [
         (
             json!("accepted"),
-            SendResult::TakenAs("accepted".to_owned()),
+            SendResult::AcceptedAs("accepted".to_owned()),
         ),
-        (json!("Paused"), SendResult::TakenAs("paused".to_owned())),
+        (json!("Paused"), SendResult::AcceptedAs("paused".to_owned())),
         (json!(" "), SendResult::accepted()),
         (json!(null), SendResult::accepted()),
     ] {
