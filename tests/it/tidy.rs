@@ -1,8 +1,8 @@
 //! What a machine can hold of how the source looks: which way it depends, how long a file is,
 //! what it may not hold.
 //!
-//! Which module may name which stands in `tidy/arrows`, what would hide a name from it in `tidy/hidden`, and
-//! that no other asks which provider it is in `tidy/rooms`.
+//! Which module may name which stands in `tidy/arrows`, what would hide a name from it in `tidy/hidden`, that
+//! no other asks which provider it is in `tidy/rooms`, and which words no name has in `tidy/vocabulary`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,6 +15,7 @@ mod hidden;
 mod map;
 mod rooms;
 mod tokens;
+mod vocabulary;
 
 /// Files over 400 lines, each with why it is not two.
 const LONG_FILES: &[(&str, &str)] = &[
