@@ -1,7 +1,7 @@
 //! One word for one thing: no name in the source has a word that another one replaced.
 //!
-//! Names are functions, types, variants, fields, modules, what is local to a function, and files. Those
-//! of tests are sentences, and are not read.
+//! Names are functions, types, variants, fields, modules, what is local to a function, and files.
+//! Those of tests are sentences, and are not read.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,8 @@ const PARTS: &[(&str, &str)] = &[
     ("weighs", "summarises"),
 ];
 
-/// Whole names that nothing has, each with the name for the thing. As parts of others they are right.
+/// Whole names that nothing has, each with the name for the thing. As parts of others they are
+/// right.
 const NAMES: &[(&str, &str)] = &[
     ("Change", "ReportEffect, AuditEntry or EventTransition"),
     ("Gate", "BreakerPermit or LargeBodyQueue"),
