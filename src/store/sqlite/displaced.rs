@@ -286,7 +286,7 @@ impl Core {
             return self.leave_whole();
         }
         if let Err(error) = keep_log(&self.connection, false) {
-            tracing::warn!(%error, "store.log_kept");
+            tracing::warn!(%error, "store.wal_kept");
         }
         true
     }

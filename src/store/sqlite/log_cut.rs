@@ -98,7 +98,7 @@ impl Core {
         tracing::error!(
             store = %self.path.display(),
             mended = ?mended.err(),
-            "store.log_cut: another program cut the -wal file short or wrote over it; what was \
+            "store.wal_cut: another program cut the -wal file short or wrote over it; what was \
              committed is written back from memory, and the store is opened again"
         );
     }
@@ -137,7 +137,7 @@ impl Core {
             tracing::error!(
                 store = %self.path.display(),
                 kept = ?kept.err(),
-                "store.log_cut: another program cut the -wal file short or wrote over it; all that \
+                "store.wal_cut: another program cut the -wal file short or wrote over it; all that \
                  was acknowledged is written back, but not the commit under way, so the service \
                  ends, to be started again"
             );
@@ -162,7 +162,7 @@ impl Core {
             pages,
             lost = pages.saturating_sub(left.max(moved)),
             kept = ?kept.err(),
-            "store.log_cut: another program cut the -wal file short or wrote over it, and memory \
+            "store.wal_cut: another program cut the -wal file short or wrote over it, and memory \
              has only a part of it; what its lost pages held is gone, the service ends, and its \
              next start takes what is left"
         );

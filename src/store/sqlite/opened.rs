@@ -105,7 +105,7 @@ pub(super) fn refuse_foreign_log(connection: &Connection, store: &Path) -> Resul
     keep_log(connection, true).map_err(failed)?;
     tracing::warn!(
         store = %store.display(),
-        "store.log_doubted: the -wal file may be that of another store, so both are checked first, \
+        "store.wal_doubted: the -wal file may be that of another store, so both are checked first, \
          which takes a while where they are large"
     );
     let sql = "PRAGMA integrity_check(1)";

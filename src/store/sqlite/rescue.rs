@@ -42,7 +42,7 @@ impl Core {
             } else {
                 tracing::warn!(
                     %store,
-                    "store.log_put_back: the -wal file was not in place; one with all that was \
+                    "store.wal_put_back: the -wal file was not in place; one with all that was \
                      acknowledged is there again, for the next start"
                 );
             }
@@ -74,7 +74,7 @@ impl Core {
             if paused.is_some() && self.close_unmoved().is_ok() {
                 // When it fails, the log at the path has all of it, or is rewritten.
                 let moved = self.move_mended();
-                tracing::info!(moved = ?moved.err(), "store.log_moved");
+                tracing::info!(moved = ?moved.err(), "store.wal_moved");
             }
         }
         self.rescue()

@@ -75,7 +75,7 @@ pub(super) fn clear_log(connection: &Connection, store: &Path) -> rusqlite::Resu
         let readers = listed(&disk::foreign_readers(&wal));
         tracing::warn!(
             readers,
-            "store.log_not_emptied: what was plain before an upgrade may stand in it until it can \
+            "store.wal_not_emptied: what was plain before an upgrade may stand in it until it can \
              be emptied, which is tried every second"
         );
     }
@@ -171,7 +171,7 @@ impl Core {
             Ok(false) => {
                 if let Some(since) = self.uncleared.take() {
                     let lasted_s = since.elapsed().as_secs();
-                    tracing::info!(lasted_s, "store.log_emptied");
+                    tracing::info!(lasted_s, "store.wal_emptied");
                 }
             }
         }

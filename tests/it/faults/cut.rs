@@ -64,7 +64,7 @@ async fn check(act: impl Fn(&Home, &File)) {
     while ask(service.address, &request(0)).await != Some(200) {}
     assert!(!taken.is_empty(), "it takes none");
     let log = kill(service);
-    assert_eq!(log.matches("\"store.log_cut").count(), 1, "{log}");
+    assert_eq!(log.matches("\"store.wal_cut").count(), 1, "{log}");
     assert!(log.contains("store.in_place_again"), "{log}");
     taken.extend(0..BEFORE);
     let lost = &taken - &stored(&home);
@@ -110,7 +110,7 @@ async fn an_older_copy_that_is_written_over_the_log_is_not_believed() {
     log_of(&home).write_all_at(&older, 0).unwrap();
     post_each(service.address, BEFORE + 1..BEFORE + AFTER).await;
     let log = kill(service);
-    assert_eq!(log.matches("\"store.log_cut").count(), 1, "{log}");
+    assert_eq!(log.matches("\"store.wal_cut").count(), 1, "{log}");
     assert_eq!(stored(&home), (0..BEFORE + AFTER).collect());
 }
 
@@ -226,7 +226,7 @@ async fn check_amid(act: impl Fn(&Home)) {
             );
         }
         let log = kill(service);
-        cuts += log.matches("\"store.log_cut").count();
+        cuts += log.matches("\"store.wal_cut").count();
         while clients.join_next().await.is_some() {}
     }
     assert!(cuts > 0, "no cut was noticed");
@@ -255,7 +255,7 @@ async fn a_log_that_another_program_empties_into_the_store_is_not_cut() {
     post_each(service.address, next..next + AFTER).await;
     let log = kill(service);
     assert!(
-        !log.contains("store.log_cut") && !log.contains("store.displaced"),
+        !log.contains("store.wal_cut") && !log.contains("store.displaced"),
         "{log}"
     );
     assert_eq!(stored(&home), (0..next + AFTER).collect());
@@ -276,7 +276,7 @@ async fn a_log_that_another_program_begins_again_is_not_cut() {
     }
     let log = kill(service);
     assert!(
-        !log.contains("store.log_cut") && !log.contains("store.displaced"),
+        !log.contains("store.wal_cut") && !log.contains("store.displaced"),
         "{log}"
     );
     assert_eq!(stored(&home), (0..10).collect());
@@ -338,7 +338,7 @@ async fn a_cut_log_that_is_too_large_for_memory_ends_the_service_and_leaves_what
     drop(reader);
     assert_eq!(status.code(), Some(70), "{said}");
     assert!(said.contains("error: another program cut"), "{said}");
-    assert_eq!(said.matches("\"store.log_cut").count(), 1, "{said}");
+    assert_eq!(said.matches("\"store.wal_cut").count(), 1, "{said}");
     let service = home.start();
     assert_eq!(post_many(&service, next).await, Some(200));
     service.stop();

@@ -75,7 +75,7 @@ async fn a_stop_after_the_log_was_removed_beneath_a_reader_costs_no_webhook() {
     for act in removed {
         let (code, log, lost) = stop_beneath_a_reader((Home::new(), None), act).await;
         assert_eq!((code, lost), (Some(0), 0), "{log}");
-        assert!(log.contains("store.log_put_back"), "{log}");
+        assert!(log.contains("store.wal_put_back"), "{log}");
     }
 }
 

@@ -239,5 +239,5 @@ async fn an_analyst_who_reads_during_the_upgrade_keeps_nothing_plain_for_longer(
     let process = service.process();
     rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
     let (_, log) = service.end();
-    assert_eq!(log.matches("store.log_not_emptied").count(), 1, "{log}");
+    assert_eq!(log.matches("store.wal_not_emptied").count(), 1, "{log}");
 }
