@@ -267,7 +267,7 @@ struct CatalogueRow {
 
 impl CatalogueRow {
     /// What the row speaks of: each code or word, and the name of it.
-    fn subjects(&self) -> Result<Vec<(Subject, String)>, toml::de::Error> {
+    fn subjects(&self) -> Result<Vec<(EntryName, String)>, toml::de::Error> {
         let Self {
             code,
             codes,
@@ -278,17 +278,17 @@ impl CatalogueRow {
         } = self;
         match (code, codes, range, word, name) {
             (Some(code), None, None, None, Some(name)) => {
-                Ok(vec![(Subject::Code(*code), name.clone())])
+                Ok(vec![(EntryName::Code(*code), name.clone())])
             }
             (None, Some(codes), None, None, None) => Ok(codes
                 .iter()
-                .map(|(code, name)| (Subject::Code(*code), name.clone()))
+                .map(|(code, name)| (EntryName::Code(*code), name.clone()))
                 .collect()),
             (None, None, Some((first, last)), None, Some(name)) => Ok((*first..=*last)
-                .map(|code| (Subject::Code(code), name.clone()))
+                .map(|code| (EntryName::Code(code), name.clone()))
                 .collect()),
             (None, None, None, Some(word), Some(name)) => {
-                Ok(vec![(Subject::Word(word.clone()), name.clone())])
+                Ok(vec![(EntryName::Word(word.clone()), name.clone())])
             }
             _ => Err(toml::de::Error::custom(format!(
                 "{:?}: an entry has a name with one of code, range and word, or else codes",
@@ -304,10 +304,10 @@ impl CatalogueRow {
         scheme: &str,
         row: usize,
     ) -> Result<Vec<CatalogueEntry>, toml::de::Error> {
-        let entry = |(subject, name): (Subject, String)| {
+        let entry = |(subject, name): (EntryName, String)| {
             let (code, word) = match subject {
-                Subject::Code(code) => (Some(code), code.to_string()),
-                Subject::Word(word) => (None, word),
+                EntryName::Code(code) => (Some(code), code.to_string()),
+                EntryName::Word(word) => (None, word),
             };
             CatalogueEntry {
                 key: format!("{scheme}:{word}"),
@@ -330,7 +330,7 @@ impl CatalogueRow {
 }
 
 /// What an entry is known by.
-enum Subject {
+enum EntryName {
     Code(i64),
     Word(String),
 }

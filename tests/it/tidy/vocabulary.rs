@@ -1,9 +1,10 @@
-//! One word for one thing: no name in the source has a word that another one replaced.
+//! One word for one thing: no name in the source has a word that another one replaced, and no two
+//! types have one name.
 //!
 //! Names are functions, types, variants, fields, modules, what is local to a function, and files.
 //! Those of tests are sentences, and are not read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -156,6 +157,44 @@ fn no_name_has_a_word_that_another_one_replaced() {
             .iter()
             .map(|name| format!("{name} needs no reason any more")),
     );
+    none(&faults);
+}
+
+/// Every type in the tokens of a file, with its line; of aliases those that stand in no other item.
+fn types(stream: TokenStream, is_file: bool, found: &mut Vec<(String, usize)>) {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    for pair in tokens.windows(2) {
+        if let [TokenTree::Ident(kind), TokenTree::Ident(name)] = pair {
+            let mut kinds = ["struct", "enum", "trait", "union"].iter();
+            let is_kind = kinds.any(|it| kind == it) || (is_file && kind == "type");
+            // `enum identifier` in a macro of serde is none.
+            if is_kind && word(name).starts_with(char::is_uppercase) {
+                found.push((word(name), name.span().start().line));
+            }
+        }
+    }
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            types(group.stream(), false, found);
+        }
+    }
+}
+
+/// Those of tests too: a reader who looks for a type finds one.
+#[test]
+fn no_type_has_the_name_of_another() {
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (path, text) in sources(&["src"]) {
+        let mut found = Vec::new();
+        types(text.parse().unwrap(), true, &mut found);
+        for (name, line) in found {
+            let place = format!("{path}:{line}");
+            if let Some(other) = known.insert(name.clone(), place.clone()) {
+                faults.push(format!("{place}: {name} is a type of {other} too"));
+            }
+        }
+    }
     none(&faults);
 }
 
