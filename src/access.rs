@@ -54,7 +54,7 @@ pub struct Caller {
     pub way: Way,
     /// What it may do.
     pub role: Role,
-    /// Whose subscribers it sees and changes; everybody's when `None`.
+    /// Whose subscribers it sees and changes; every owner's when `None`.
     pub owner: Option<String>,
     /// The sources it sees; all when empty.
     pub sources: Vec<String>,

@@ -1,12 +1,14 @@
 //! tickrelay relays the ticks of WhatsApp messages from the providers to your systems.
 //!
-//! The line through the house, in reading order: [`config`] says who may send, a webhook's
-//! bytes come in over [`web`], [`ingest`] hands them to the one of [`providers`] that says what
-//! they mean, [`store`] writes them down with what [`mod@plan`] makes of them, and [`forward`]
-//! sends the pending forwards. [`catalogue`] knows what an error means in plain words, [`clock`]
-//! gives the time, [`server`] builds the whole, and [`admin`] holds the operator's requests.
-//! [`access`] holds roles and permissions, [`duties`] are the loops beside the line, and [`cli`] is
-//! the command line. [`play`] invents traffic for demos, tests and measurements.
+//! The line through the house, in reading order: [`config`] says which sources may send, and a
+//! webhook's bytes come in over [`web`]. [`ingest`] hands them to the one of [`providers`] that
+//! says what they mean. [`store`] writes them down with what [`mod@plan`] makes of them, and
+//! [`forward`] sends the pending forwards. All of them share the nouns of [`model`].
+//!
+//! Beside the line, [`catalogue`] explains errors in plain words, [`clock`] gives the time,
+//! [`files`] bounds the open files, and [`metrics`] counts. [`access`] holds roles and permissions,
+//! [`admin`] the operator's requests, and [`duties`] the loops. [`server`] builds the whole, and
+//! [`cli`] is the command line. [`play`] invents traffic for demos, tests and measurements.
 
 pub mod access;
 pub mod admin;

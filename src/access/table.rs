@@ -57,7 +57,7 @@ const ALL_ROLES: &[Role] = Role::ALL;
 /// What is left of a permission to a token that is narrowed by `--owner` or `--source`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// All of it: it is the same for everybody.
+    /// All of it: it is the same for every token.
     Shared,
     /// What the token sees: its owner's subscribers, their forwards and messages; its sources.
     Seen,

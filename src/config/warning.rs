@@ -56,7 +56,7 @@ impl Config {
         for network in proxies.filter(|network| network.prefix_len() == 0) {
             warnings.push(warning(
                 "server.trusted_proxies",
-                &format!("{network} believes the X-Forwarded-For of everybody, who may write any address there"),
+                &format!("{network} believes the X-Forwarded-For of every client, which may write any address there"),
             ));
         }
         warnings.extend(self.warnings_of_times());

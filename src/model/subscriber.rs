@@ -76,7 +76,7 @@ pub enum SubscriberKind {
     Callback,
     /// The failures it wants, as messages to people in a chat, those of one error together.
     Chat,
-    /// What befalls the service itself; no report.
+    /// What happened to the service itself; no report.
     Events,
 }
 

@@ -1,10 +1,10 @@
-//! The payload of an event: what befell the service, in the shape of Standard Webhooks' events.
+//! The payload of an event: what happened to the service, in the shape of Standard Webhooks' events.
 
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What befell it.
+/// What happened to it.
 pub(crate) struct Event<'a> {
     /// The event's name, as in `source.silent`.
     pub(crate) name: &'a str,

@@ -179,7 +179,7 @@ fn release_turns(
             turns.add_permits(1);
             turn += 1;
         }
-        // Everybody gets a last turn, to see that it is over.
+        // Every connection gets a last turn, to see that it is over.
         turns.add_permits(connections);
     };
     std::thread::Builder::new()

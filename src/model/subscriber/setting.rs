@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Setting<T> {
-    /// None of its own: what holds for everybody.
+    /// None of its own: what holds for all subscribers.
     Usual,
     /// This.
     Own(T),

@@ -66,7 +66,7 @@ impl Algorithm {
     /// Whether `claimed` is the signature of `parts`, one after the other, in constant time.
     pub(super) fn signs(self, secret: &SecretString, parts: &[&[u8]], claimed: &[u8]) -> bool {
         let key = secret.expose_secret().as_bytes();
-        // Everybody can sign with an empty key.
+        // Every client can sign with an empty key.
         if key.is_empty() {
             return false;
         }

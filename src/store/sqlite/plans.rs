@@ -247,15 +247,15 @@ fn a_list_of_webhooks_is_read_by_key_and_the_unparsed_by_their_index() {
         scope,
         ..WebhookQuery::default()
     };
-    let (everybody, duplicate) = (Scope::default(), Some(WebhookOutcome::Duplicate));
+    let (all_owners, duplicate) = (Scope::default(), Some(WebhookOutcome::Duplicate));
     let reader = &store.sqlite().reader;
     let checked = reader.read("plan", |connection| {
-        let all = webhooks::select(connection, &asking(None, None, everybody.clone()))?;
+        let all = webhooks::select(connection, &asking(None, None, all_owners.clone()))?;
         check(connection, "all", &all, BY_KEY, false);
         let some = asking(duplicate, Some("meta".to_owned()), an_owner());
         let some = webhooks::select(connection, &some)?;
         check(connection, "duplicates", &some, BY_KEY, false);
-        let unparsed = asking(Some(WebhookOutcome::Unparsed), None, everybody);
+        let unparsed = asking(Some(WebhookOutcome::Unparsed), None, all_owners);
         let unparsed = webhooks::select(connection, &unparsed)?;
         let by_index = "USING INDEX webhook_unreadable (webhook_id>? AND webhook_id<?)";
         check(connection, "unparsed", &unparsed, by_index, false);

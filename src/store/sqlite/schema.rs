@@ -150,7 +150,7 @@ fn migrate_by(
 /// Copies the store aside, into a file that only its owner may read.
 fn back_up(connection: &Connection, copy: &Path) -> Result<(), Error> {
     let attempted = || format!("cannot back up to {}", copy.display());
-    // SQLite fills an empty file, and would make one that everybody may read.
+    // SQLite fills an empty file, and would make one that every user may read.
     create_private(copy).map_err(|error| backend(attempted(), error))?;
     connection
         .execute("VACUUM INTO ?1", [copy.to_string_lossy()])

@@ -280,7 +280,7 @@ pub(super) fn has_sealed(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// What everybody may see of a chat's URL: where it is, not what lets one post there.
+/// What every token may see of a chat's URL: where it is, not what lets one post there.
 pub(super) fn shown_url(url: &str) -> String {
     let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
     format!("{}/…", origin.unwrap_or_default())
