@@ -10,6 +10,8 @@ use crate::store::audit::AuditEntry;
 pub struct Note {
     kind: &'static str,
     done: &'static str,
+    /// What the work is called that leads there.
+    work: &'static str,
     id: Option<String>,
     detail: Value,
 }
@@ -20,6 +22,7 @@ impl Note {
         Self {
             kind,
             done,
+            work: done,
             id: None,
             detail: json!({}),
         }
@@ -28,6 +31,18 @@ impl Note {
     /// Of a subscriber.
     pub(super) fn of_subscriber(done: &'static str, name: &str) -> Self {
         Self::new("subscriber", done).with_id(&name)
+    }
+
+    /// Of work that is more than one transaction, which is called so while it goes on.
+    pub(super) fn of_work(mut self, work: &'static str) -> Self {
+        self.work = work;
+        self
+    }
+
+    /// With another outcome.
+    pub(super) fn ended(mut self, done: &'static str) -> Self {
+        self.done = done;
+        self
     }
 
     /// With what identifies the thing.
@@ -58,6 +73,23 @@ impl Note {
 
     /// The line of the audit.
     pub(super) fn entry(self, caller: &Caller) -> AuditEntry {
+        let done = self.done.to_owned();
+        self.line(caller, &done)
+    }
+
+    /// The line before the work, which says no more than that it was begun.
+    pub(super) fn begun(self, caller: &Caller) -> AuditEntry {
+        let begun = format!("{}-begun", self.work);
+        self.line(caller, &begun)
+    }
+
+    /// The line after work that failed.
+    pub(super) fn failed(self, caller: &Caller) -> AuditEntry {
+        let failed = format!("{}-failed", self.work);
+        self.line(caller, &failed)
+    }
+
+    fn line(self, caller: &Caller, done: &str) -> AuditEntry {
         let note = match caller.address {
             Some(address) => self.and("address", json!(address)),
             None => self,
@@ -65,7 +97,7 @@ impl Note {
         AuditEntry {
             caller: caller.called(),
             role: caller.role,
-            action: format!("{}.{}", note.kind, note.done),
+            action: format!("{}.{done}", note.kind),
             kind: note.kind.to_owned(),
             id: note.id,
             detail: note.detail,

@@ -12,15 +12,15 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::operation::By;
+use super::operation::{By, WorkEnd};
 use super::{Failure, Once, Operation, Operations, Progress};
 use crate::access::Caller;
-use crate::store::idempotency::IdempotencyRecord;
+use crate::store::Change;
+use crate::store::idempotency::Ticket;
 use crate::store::step::ForgetTicket;
-use crate::store::{Change, ChangeRecord};
 
-/// How soon an answer that could not be kept is tried to be kept again.
-const KEEP_AGAIN: Duration = Duration::from_secs(1);
+/// How soon the end of work is written again where that failed.
+const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Operations {
     /// Carries an operation out, if the caller may, and writes the change into the audit; long work
@@ -99,7 +99,7 @@ impl Operations {
     }
 
     /// Does what is more than one transaction: nothing of it before it is written down that it
-    /// is begun.
+    /// is begun. How it ended is a second line: one without it was cut off.
     pub(super) async fn begin<O: Operation>(
         &self,
         by: &By<O>,
@@ -107,45 +107,40 @@ impl Operations {
     ) -> Result<O::Answer, Failure> {
         self.store.note(by.begun()).await?;
         let outcome = work.await;
-        let Some(once) = by.once.clone() else {
-            return outcome;
-        };
-        let kept = outcome
-            .as_ref()
-            .ok()
-            .and_then(|answer| once.clone().kept(answer));
-        if let Some(kept) = kept {
-            self.keep(kept, once.turn).await;
-            return outcome;
+        let end = by.ended(outcome.as_ref());
+        let turn = by.once.as_ref().map(|once| Arc::clone(&once.turn));
+        let failed = by.once.as_ref().filter(|_| end.kept.is_none());
+        let failed = failed.map(|once| once.ticket.clone());
+        if !end.is_empty() {
+            self.write_down(end, turn).await;
         }
-        let forget = ForgetTicket {
-            ticket: once.ticket,
-        };
-        if let Err(error) = self.store.step(forget).await {
-            tracing::error!(%error, "api.key_not_forgotten");
+        if let Some(ticket) = failed {
+            self.forget(ticket).await;
         }
         outcome
     }
 
-    /// Keeps the answer to a request that was carried out. The client gets its answer now; a repeat
-    /// waits until the answer is kept.
-    async fn keep(&self, kept: IdempotencyRecord, turn: Arc<dyn Any + Send + Sync>) {
-        let entry = move || ChangeRecord {
-            audit: None,
-            kept: Some(kept.clone()),
-        };
-        let Err(error) = self.store.note(entry()).await else {
+    /// Forgets the key of a request that failed: it may be sent again under it.
+    async fn forget(&self, ticket: Ticket) {
+        if let Err(error) = self.store.step(ForgetTicket { ticket }).await {
+            tracing::error!(%error, "api.key_not_forgotten");
+        }
+    }
+
+    /// Writes down how work ended. The client gets its answer now; a repeat waits until it is written.
+    async fn write_down(&self, end: WorkEnd, turn: Option<Arc<dyn Any + Send + Sync>>) {
+        let Err(error) = self.store.note(end.clone().into()).await else {
             return;
         };
-        tracing::error!(%error, "api.answer_not_kept");
+        tracing::error!(%error, "api.end_not_written");
         let store = self.store.clone();
         tokio::spawn(async move {
             let _turn = turn;
-            while let Err(error) = store.note(entry()).await {
+            while let Err(error) = store.note(end.clone().into()).await {
                 if matches!(error, crate::store::Error::Closed) {
                     return;
                 }
-                tokio::time::sleep(KEEP_AGAIN).await;
+                tokio::time::sleep(WRITE_AGAIN).await;
             }
         });
     }

@@ -1,5 +1,6 @@
-//! Erasing a person, with a line in the log that does not name them.
+//! Erasing a person, with lines in the log and the audit that do not name them.
 
+use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::audit::Note;
@@ -24,7 +25,16 @@ impl Operation for ErasePerson {
 
     fn note(&self) -> Option<Note> {
         // The audit must not name the person.
-        (!self.options.dry_run).then(|| Note::new("person", "erased"))
+        (!self.options.dry_run).then(|| Note::new("person", "erased").of_work("erasure"))
+    }
+
+    fn noted(note: Note, erased: &Erased) -> Option<Note> {
+        let note = note.and("removed", json!(erased));
+        Some(if erased.is_nothing() {
+            note.ended("not-found")
+        } else {
+            note
+        })
     }
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Erased, Failure> {

@@ -10,6 +10,7 @@ use super::audit::Note;
 use super::{Failure, Fault, Operations, Progress};
 use crate::access::{Caller, Permission};
 use crate::store::ChangeRecord;
+use crate::store::audit::AuditEntry;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 
 /// Something that an operator may have done.
@@ -102,11 +103,53 @@ impl<O: Operation> By<O> {
     pub(super) fn begun(&self) -> ChangeRecord {
         let note = self.note.clone();
         ChangeRecord {
-            audit: note.map(|note| note.entry(&self.caller)),
+            audit: note.map(|note| note.begun(&self.caller)),
             kept: self.once.as_ref().map(|once| IdempotencyRecord {
                 ticket: once.ticket.clone(),
                 answer: None,
             }),
         }
+    }
+
+    /// What is written after it: how it ended, and the answer of one that succeeded.
+    pub(super) fn ended(&self, outcome: Result<&O::Answer, &Failure>) -> WorkEnd {
+        let note = self.note.clone();
+        match outcome {
+            Ok(answer) => {
+                let note = note.and_then(|note| O::noted(note, answer));
+                let once = self.once.clone();
+                WorkEnd {
+                    audit: note.map(|note| note.entry(&self.caller)),
+                    kept: once.and_then(|once| once.kept(answer)),
+                }
+            }
+            // The words of a failure stay in the log: they may name what the audit must not.
+            Err(_) => WorkEnd {
+                audit: note.map(|note| note.failed(&self.caller)),
+                kept: None,
+            },
+        }
+    }
+}
+
+/// How work ended that is more than one transaction; it is written again where that failed.
+#[derive(Clone)]
+pub(super) struct WorkEnd {
+    /// The line of the audit.
+    pub(super) audit: Option<AuditEntry>,
+    /// What a repeat of the request is to find under its key.
+    pub(super) kept: Option<IdempotencyRecord>,
+}
+
+impl WorkEnd {
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.audit.is_none() && self.kept.is_none()
+    }
+}
+
+impl From<WorkEnd> for ChangeRecord {
+    fn from(WorkEnd { audit, kept }: WorkEnd) -> Self {
+        Self { audit, kept }
     }
 }

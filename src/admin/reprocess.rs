@@ -49,8 +49,15 @@ impl Operation for ReprocessWebhooks {
     const NEEDS: Permission = Permission::Reprocess;
 
     fn note(&self) -> Option<Note> {
-        let note = Note::new("webhook", "reprocessed").with(json!(self.selection));
+        let note = Note::new("webhook", "reprocessed").of_work("reprocess");
+        let note = note.with(json!(self.selection));
         (!self.dry_run).then(|| note.with_single(&self.selection.webhook_ids))
+    }
+
+    fn noted(note: Note, read: &RereadWebhooks) -> Option<Note> {
+        let found: usize = read.webhooks.iter().map(|reread| reread.found.len()).sum();
+        let note = note.and("examined", json!(read.examined));
+        Some(note.and("found", json!(found)))
     }
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<RereadWebhooks, Failure> {

@@ -122,8 +122,12 @@ impl Operation for TestSubscriber {
     fn note(&self) -> Option<Note> {
         // The audit must not name the recipient.
         let (status, error) = (self.sample.status, &self.sample.error);
-        let note = Note::of_subscriber("tested", &self.name);
+        let note = Note::of_subscriber("tested", &self.name).of_work("test");
         Some(note.with(json!({ "status": status, "error": error })))
+    }
+
+    fn noted(note: Note, tested: &Tested) -> Option<Note> {
+        Some(note.and("accepted", json!(tested.accepted)))
     }
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Tested, Failure> {

@@ -91,6 +91,7 @@ async fn a_subscriber_is_added_read_changed_and_removed() {
             "paused",
             "resumed",
             "secret-rotated",
+            "test-begun",
             "tested",
             "removed"
         ]

@@ -320,3 +320,26 @@ async fn a_person_is_understood_as_it_is_pasted_or_refused() {
     }
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn the_audit_says_that_an_erasure_began_and_what_it_removed() {
+    let app = TestApp::boot().await;
+    let body = cloud_status("wamid.1", "sent", 1_760_000_000);
+    assert_eq!(app.post("cloud", body).await, 200);
+    for _ in 0..2 {
+        erase(&app, PERSON, false).await.unwrap();
+    }
+    erase(&app, PERSON, true).await.unwrap();
+    let audit = app.audit().await;
+    let actions: Vec<&str> = audit.iter().map(|it| it.change.action.as_str()).collect();
+    let begun = "person.erasure-begun";
+    assert_eq!(
+        actions,
+        ["person.not-found", begun, "person.erased", begun],
+        "the newest first"
+    );
+    let removed = |at: usize| audit[at].change.detail["removed"]["messages"].clone();
+    assert_eq!((removed(2), removed(0)), (1.into(), 0.into()));
+    assert!(removed(3).is_null(), "nothing is known at its begin");
+    app.stop().await;
+}

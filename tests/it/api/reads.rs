@@ -307,6 +307,7 @@ async fn webhooks_sources_errors_stats_and_audit_are_read() {
         actions,
         [
             "webhook.reprocessed",
+            "webhook.reprocess-begun",
             "token.created",
             "subscriber.added",
             "subscriber.added"
@@ -316,7 +317,9 @@ async fn webhooks_sources_errors_stats_and_audit_are_read() {
         .iter()
         .map(|row| row["caller"].as_str().unwrap())
         .collect();
-    assert_eq!(callers, ["token 1 (admin)", "cli", "cli", "cli"]);
+    let token = "token 1 (admin)";
+    assert_eq!(callers, [token, token, "cli", "cli", "cli"]);
+    assert_eq!(audit[0]["detail"]["examined"], 1);
     app.stop().await;
 }
 
