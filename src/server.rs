@@ -385,7 +385,7 @@ async fn stop_all(
     if tokio::time::timeout(grace, drain).await.is_err() {
         tracing::warn!(
             grace_s = grace.as_secs(),
-            "attempts in flight were left for the next start"
+            "work in flight was cut: attempts go on at the next start, jobs do not"
         );
     }
     http.await
