@@ -244,7 +244,8 @@ impl Client {
         while job.state == JobState::Running {
             sleep(pause);
             pause = (2 * pause).min(LONGEST_PAUSE);
-            job = self.get(&["jobs", &id], &[])?;
+            let look = self.get(&["jobs", &id], &[]);
+            job = look.map_err(|error| unknown_end(&id, &error))?;
             bar.set_length(job.total);
             bar.set_position(job.done);
         }
@@ -339,6 +340,15 @@ impl Answered {
     fn document<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
         serde_json::from_slice(&self.bytes).context(OTHER_DOCUMENT)
     }
+}
+
+/// What is said where it cannot be seen how a job ends. It is no refusal, whatever the answer was: the
+/// work was begun.
+fn unknown_end(id: &str, error: &anyhow::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "job {id} was begun and its end is not known ({error:#}): what was done until then stays; the \
+         command may be repeated"
+    )
 }
 
 /// What a problem means for the command: a refusal where the caller can do something about it.

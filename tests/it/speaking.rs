@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 
+use serde_json::json;
+
 use crate::support::cli::Folder;
 
 /// Every way to the same documents.
@@ -126,40 +128,61 @@ async fn a_wrong_token_and_a_service_that_is_not_there_give_two_errors() {
     );
 }
 
-/// What stands at the socket's path answers every request with that text.
-fn pretend(folder: &Folder, answer: &'static str) -> std::thread::JoinHandle<String> {
+/// What stands at the socket's path answers each request with the next of these texts, then goes.
+fn pretend_each(folder: &Folder, answers: Vec<String>) -> std::thread::JoinHandle<Vec<String>> {
     let listener = UnixListener::bind(folder.path("tickrelay.db.sock")).unwrap();
     std::thread::spawn(move || {
-        loop {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut asked = vec![0; 4096];
-            let length = stream.read(&mut asked).unwrap();
-            // A command connects once to see whether somebody answers.
-            if length > 0 {
-                stream.write_all(answer.as_bytes()).unwrap();
-                return String::from_utf8_lossy(&asked[..length]).into_owned();
-            }
+        let mut asked = Vec::new();
+        for answer in answers {
+            asked.push(answer_one(&listener, &answer));
         }
+        asked
     })
 }
+
+/// Answers the next request on that socket with this text.
+fn answer_one(listener: &UnixListener, answer: &str) -> String {
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = vec![0; 4096];
+        let length = stream.read(&mut asked).unwrap();
+        // A command connects once to see whether a service answers.
+        if length > 0 {
+            stream.write_all(answer.as_bytes()).unwrap();
+            return String::from_utf8_lossy(&asked[..length]).into_owned();
+        }
+    }
+}
+
+/// As `pretend_each`, with one answer.
+fn pretend(folder: &Folder, answer: &str) -> std::thread::JoinHandle<Vec<String>> {
+    pretend_each(folder, vec![answer.to_owned()])
+}
+
+/// An answer with that body, after which the connection ends.
+fn answer(status: &str, media_type: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+const PROBLEM: &str = "application/problem+json";
 
 #[actix_web::test]
 async fn a_service_of_another_version_is_refused_in_words() {
     let folder = Folder::new();
     folder.make_store().await;
     let body = r#"{"detail": "the service has version 9.0.0 and this command line another"}"#;
-    let answer: String = format!(
-        "HTTP/1.1 409 Conflict\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let service = pretend(&folder, answer.leak());
+    let service = pretend(&folder, &answer("409 Conflict", PROBLEM, body));
     let refused = folder.run(&["token", "list"]).await;
     assert_eq!(refused.exit, 1, "{refused:?}");
     assert!(
         refused.talk.contains("the service has version 9.0.0"),
         "{refused:?}"
     );
-    let asked = service.join().unwrap();
+    let asked = service.join().unwrap().concat();
     let named = format!("tickrelay-version: {}", env!("CARGO_PKG_VERSION"));
     assert!(asked.contains(&named), "{asked}");
     // One that speaks no HTTP, as before the API was spoken here.
@@ -188,4 +211,30 @@ async fn what_reads_takes_no_lock_and_what_changes_does() {
     folder.done(&["token", "revoke", "1"]).await;
     let list = folder.done(&["token", "list"]).await;
     assert!(list.contains("revoked"), "{list}");
+}
+
+/// A service that was started again does not know the job any more.
+#[actix_web::test]
+async fn a_job_whose_end_cannot_be_seen_is_no_refusal() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let id = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11";
+    let job = json!({
+        "id": id, "kind": "erase", "state": "running", "done": 0, "total": 0,
+        "created_at": "2025-10-09T08:53:20.000Z", "finished_at": null,
+        "result": null, "problem": null,
+    });
+    let gone = r#"{"detail": "there is no such job"}"#;
+    let service = pretend_each(
+        &folder,
+        vec![
+            answer("202 Accepted", "application/json", &job.to_string()),
+            answer("404 Not Found", PROBLEM, gone),
+        ],
+    );
+    let broken = folder.run(&["erase", "+34600000001", "--yes"]).await;
+    assert_eq!(broken.exit, 2, "{broken:?}");
+    let said = format!("job {id} was begun and its end is not known");
+    assert!(broken.talk.contains(&said), "{broken:?}");
+    service.join().unwrap();
 }

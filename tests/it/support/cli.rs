@@ -14,7 +14,7 @@ const APP_SECRET: &str = "an-app-secret-of-the-folder";
 
 /// A folder with a configuration and a store to be.
 pub(crate) struct Folder {
-    folder: TempDir,
+    place: TempDir,
     http: reqwest::Client,
 }
 
@@ -54,7 +54,7 @@ impl Folder {
         );
         std::fs::write(folder.path().join("tickrelay.toml"), config).unwrap();
         Self {
-            folder,
+            place: folder,
             http: super::client(),
         }
     }
@@ -66,7 +66,7 @@ impl Folder {
 
     /// A path in the folder.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.place.path().join(name)
     }
 
     /// Runs a command to its end; subscribers of this test answer meanwhile.
@@ -162,7 +162,7 @@ impl Folder {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tickrelay"));
         command
-            .current_dir(self.folder.path())
+            .current_dir(self.place.path())
             .args(arguments)
             .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
