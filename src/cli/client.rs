@@ -65,13 +65,26 @@ impl Purpose {
 
 /// The service refused: nothing is broken.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Refused(String);
+#[error("{why}")]
+pub(super) struct Refused {
+    /// The HTTP status; `None` of a refusal of the command's own.
+    status: Option<u16>,
+    why: String,
+}
 
 impl Refused {
     /// A refusal of the command's own.
     pub(super) fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
+        Self {
+            status: None,
+            why: why.into(),
+        }
+    }
+
+    /// Whether an error is the service's refusal with that HTTP status.
+    pub(super) fn has_status(error: &anyhow::Error, status: u16) -> bool {
+        let refused: Option<&Self> = error.downcast_ref();
+        refused.is_some_and(|refused| refused.status == Some(status))
     }
 }
 
@@ -363,7 +376,12 @@ fn problem(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
 
 fn refusal(status: u16, detail: String) -> anyhow::Error {
     if (400..500).contains(&status) {
-        Refused(detail).into()
+        let status = Some(status);
+        Refused {
+            status,
+            why: detail,
+        }
+        .into()
     } else {
         anyhow::anyhow!(detail)
     }

@@ -236,7 +236,7 @@ fn find(
         let found: anyhow::Result<MessageView> = client.get(&["messages", key], &[]);
         return match found {
             Ok(found) => Ok(Page::from(vec![found])),
-            Err(error) if error.is::<Refused>() => Ok(Page::from(Vec::new())),
+            Err(error) if Refused::has_status(&error, 404) => Ok(Page::from(Vec::new())),
             Err(error) => Err(error),
         };
     }
@@ -249,8 +249,10 @@ fn find(
     let is_name = is_phone_number(&digits) || digits.contains(char::is_alphabetic);
     if by_id.data.is_empty() && is_name {
         return match list("recipient") {
-            // It is nothing that a person can be called.
-            Err(error) if error.is::<Refused>() => Ok(Page::from(Vec::new())),
+            // It is nothing that a person can be called; with a cursor that may be what is wrong.
+            Err(error) if window.1.is_none() && Refused::has_status(&error, 422) => {
+                Ok(Page::from(Vec::new()))
+            }
             found => found,
         };
     }

@@ -158,7 +158,7 @@ fn watch(client: &Client, mut replay: ReplayView) -> anyhow::Result<ReplayView> 
         let now: ReplayView = match client.get(&["replays", &id], &[]) {
             Ok(now) => now,
             // It may have been pruned: what is known of it is shown.
-            Err(error) if error.is::<Refused>() => break,
+            Err(error) if Refused::has_status(&error, 404) => break,
             Err(error) => return Err(error),
         };
         if now.examined != replay.examined {

@@ -105,6 +105,16 @@ async fn a_wrong_token_and_a_service_that_is_not_there_give_two_errors() {
         refused.talk.contains("Authorization: Bearer"),
         "{refused:?}"
     );
+    // Nor is that a message or a number of which nothing was reported.
+    for term in ["wamid.1", "key:1", "+34600000001"] {
+        let show = [&wrong[..], &["message", "show", term]].concat();
+        let refused = folder.run(&show).await;
+        assert_eq!(refused.exit, 1, "{refused:?}");
+        assert!(
+            refused.talk.contains("the token is not known"),
+            "{refused:?}"
+        );
+    }
     let behind = ["message", "list", "--url", service.base()];
     let misplaced = folder.run(&behind).await;
     assert_eq!(misplaced.exit, 2, "{misplaced:?}");
