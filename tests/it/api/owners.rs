@@ -274,3 +274,40 @@ async fn a_token_is_warned_of_by_the_sources_that_it_sees() {
     let log = folder.log_of_start(&[]);
     assert!(log.contains(powerless) && log.contains("(cloud)"), "{log}");
 }
+
+#[actix_web::test]
+async fn an_owner_lists_broadcasts_beside_a_source_that_is_polled_for_another() {
+    let folder = Folder::new();
+    let polled = |name: &str, owner: &str| {
+        format!(
+            "[[source]]\nname = \"{name}\"\nprovider = \"botsquad\"\nunauthenticated = true\n\
+             url = \"http://127.0.0.1:9/{{id}}\"\nowners = [\"{owner}\"]\n"
+        )
+    };
+    let file = folder.path("tickrelay.toml");
+    let config = std::fs::read_to_string(&file).unwrap()
+        + &polled("theirs", "beta")
+        + &polled("ours", "acme");
+    std::fs::write(&file, config).unwrap();
+    let create = ["token", "create", "--role", "integrator", "--owner", "acme"];
+    let token = folder.done(&create).await;
+    let service = folder.serve();
+    for source in ["theirs", "ours"] {
+        let poll = ["broadcast", "poll", "b-1", "--source", source];
+        folder.done(&poll).await;
+    }
+    let away = ["--url", service.base(), "--token", token.trim()];
+    for (source, sources) in [
+        (&[][..], &["ours"][..]),
+        (&["--source", "ours"], &["ours"]),
+        (&["--source", "theirs"], &[]),
+    ] {
+        let list = [&away[..], &["broadcast", "list", "--json"], source].concat();
+        let listed = folder.run(&list).await;
+        assert_eq!(listed.exit, 0, "{listed:?}");
+        let listed = listed.json();
+        let polls = listed["polls"].as_array().unwrap().iter();
+        let found: Vec<&str> = polls.map(|it| it["source"].as_str().unwrap()).collect();
+        assert_eq!(found, sources, "{listed}");
+    }
+}
