@@ -147,12 +147,8 @@ impl BroadcastListArgs {
             Some(name) => vec![client.get(&["sources", name], &[])?],
             None => client.get::<SourcesView>(&["sources"], &[])?.data,
         };
-        let mut broadcasts: Page<BroadcastView> = self.page.rows(client, &["broadcasts"], &[])?;
-        let wanted = |found: &BroadcastView| {
-            let mut sources = sources.iter();
-            self.source.is_none() || sources.any(|source| source.name == found.source)
-        };
-        broadcasts.data.retain(wanted);
+        let query = [("source", self.source.clone())];
+        let broadcasts = self.page.rows(client, &["broadcasts"], &query)?;
         let mut polls = Vec::new();
         for source in sources.iter().filter(|source| source.polls.is_some()) {
             let path = ["sources", &source.name, "broadcasts"];

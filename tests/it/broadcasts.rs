@@ -118,6 +118,16 @@ async fn an_infobip_bulk_id_is_a_broadcast_and_ids_are_distinguished_by_source()
         json!(names),
         json!([["b-0", "cloud"], ["b-1", "cloud"], ["b-1", "infobip"]])
     );
+    // The newest are of another source.
+    let of_infobip = admin.get("/broadcasts?source=infobip&limit=1").await;
+    let of_infobip = of_infobip.with(200);
+    assert_eq!(of_infobip["data"][0]["source"], "infobip");
+    assert!(of_infobip["next_cursor"].is_null(), "{of_infobip}");
+    let narrowed = app.caller_with(Role::Admin, |new| new.sources = vec!["cloud".to_owned()]);
+    let narrowed = narrowed.await;
+    assert_eq!(narrowed.all("/broadcasts?source=cloud", 50).await.len(), 2);
+    let other = narrowed.get("/broadcasts?source=infobip").await;
+    assert_eq!(other.problem(422), ["source"]);
     // An integrator's are those whose messages it sees.
     let acme = app.caller(Role::Integrator).await;
     assert!(acme.all("/broadcasts", 50).await.is_empty());

@@ -91,7 +91,10 @@ async fn every_wrong_field_is_named_at_once_with_its_true_range() {
             "/broadcasts/b-1?cursor=x&source=clowd",
             &["cursor", "source"],
         ),
-        ("/broadcasts?cursor=x&limit=0", &["cursor", "limit"]),
+        (
+            "/broadcasts?cursor=x&limit=0&source=clowd",
+            &["cursor", "limit", "source"],
+        ),
         ("/subscribers?cursor=x&limit=0", &["cursor", "limit"]),
         ("/templates?cursor=x&limit=0", &["cursor", "limit"]),
         ("/errors?cursor=x&limit=0", &["cursor", "limit"]),

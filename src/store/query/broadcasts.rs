@@ -8,6 +8,8 @@ use crate::store::poll::{PollOverview, PollRecord};
 /// Which broadcasts to list, the newest first, by the keys of their first messages.
 #[derive(Debug, Clone, Default)]
 pub struct BroadcastQuery {
+    /// Of this source only.
+    pub source: Option<String>,
     /// What may be seen.
     pub scope: Scope,
     /// Which page.

@@ -35,12 +35,19 @@ const COUNTS: &str = "min(message_id) AS first_message_id, broadcast, source.nam
 
 impl SqliteQuery for BroadcastQuery {
     fn answer(self, reader: &Reader) -> Result<Listing<BroadcastRecord>, Error> {
-        let Self { scope, window } = &self;
+        let Self {
+            source,
+            scope,
+            window,
+        } = self;
+        let Some(scope) = narrowed(scope, source) else {
+            return Ok(Listing::from(Vec::new()));
+        };
         reader.read("list broadcasts", |connection| {
             let begun = Instant::now();
-            let found = match reader.by_index(connection, scope, *window)? {
+            let found = match reader.by_index(connection, &scope, window)? {
                 Some(found) => Listing::from(found),
-                None => reader.list_on(connection, &firsts(scope), *window, read_first)?,
+                None => reader.list_on(connection, &firsts(&scope), window, read_first)?,
             };
             let mut broadcasts = Listing::from(Vec::with_capacity(found.rows.len()));
             for first in found.rows {
@@ -51,13 +58,25 @@ impl SqliteQuery for BroadcastQuery {
                     broadcasts.reached = Some(reached(last));
                     return Ok(broadcasts);
                 }
-                let counted = counted(connection, scope, &first.broadcast, Some(first.source_id))?;
+                let counted = counted(connection, &scope, &first.broadcast, Some(first.source_id))?;
                 broadcasts.rows.extend(counted);
             }
             broadcasts.reached = found.reached;
             Ok(broadcasts)
         })
     }
+}
+
+/// What is left of a scope at one source, where one is named; `None` where it is out of the scope.
+fn narrowed(scope: Scope, source: Option<String>) -> Option<Scope> {
+    let Some(source) = source else {
+        return Some(scope);
+    };
+    let is_seen = scope.sources.is_empty() || scope.sources.contains(&source);
+    is_seen.then(|| Scope {
+        sources: vec![source],
+        ..scope
+    })
 }
 
 impl Reader {

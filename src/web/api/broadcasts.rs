@@ -154,11 +154,13 @@ pub(crate) struct Detail {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// Which page.
+/// Which broadcasts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BroadcastListQuery {
+    /// Only those of this source.
+    source: Option<String>,
     /// At most this many; 50 when left out.
     #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     limit: Option<Whole<1, 100>>,
@@ -173,10 +175,18 @@ pub(super) async fn list(
     context: HandlerContext,
     UrlQuery(query, faults): UrlQuery<BroadcastListQuery>,
 ) -> Reply {
+    let filter = ListFilter {
+        source: query.source.as_deref(),
+        ..ListFilter::default()
+    };
     let page = ("broadcasts", query.limit, query.cursor.as_deref());
-    let (paging, list) = context.list(page, ListFilter::default(), faults).await?;
-    let (scope, window) = (list.scope, paging.window());
-    let rows = context.read(BroadcastQuery { scope, window }).await?;
+    let (paging, list) = context.list(page, filter, faults).await?;
+    let query = BroadcastQuery {
+        source: query.source,
+        scope: list.scope,
+        window: paging.window(),
+    };
+    let rows = context.read(query).await?;
     done(&paging.page(rows, |row| row.first_message_id, BroadcastView::from))
 }
 
