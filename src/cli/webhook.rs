@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::client::{self, Purpose};
+use super::client::{self, Purpose, Refused};
 use super::list::List;
 use super::page::PageArgs;
 use super::table::{facts, visible};
@@ -78,8 +78,16 @@ impl WebhookShowArgs {
             let webhook: WebhookView = client.get(&["webhooks", &id], &[])?;
             let is_kept = webhook.body_bytes.is_some();
             let body = is_kept.then(|| client.bytes(&["webhooks", &id, "body"]));
-            Ok((webhook, body.transpose()?))
+            Ok((webhook, body.transpose()))
         })?;
+        let (body, hidden) = match body {
+            // A role that may not read bodies sees all else of a webhook.
+            Err(error) if !self.raw && Refused::has_status(&error, 403) => (None, Some(error)),
+            body => (body?, None),
+        };
+        if let Some(why) = &hidden {
+            writeln!(terminal.talk, "the body is not shown: {why}")?;
+        }
         if self.json {
             return terminal.json(&WebhookAnswer::new(webhook, body.as_deref()));
         }
@@ -92,6 +100,7 @@ impl WebhookShowArgs {
         }
         write!(terminal.data, "{}", head(&webhook))?;
         match body.as_deref().map(str::from_utf8) {
+            None if hidden.is_some() => {}
             None => writeln!(terminal.talk, "\n{}", not_kept(&webhook))?,
             Some(Ok(text)) => writeln!(terminal.data, "\n{}", visible(text))?,
             Some(Err(_)) => writeln!(

@@ -248,3 +248,21 @@ async fn a_job_whose_end_cannot_be_seen_is_no_refusal() {
     assert!(broken.talk.contains(&said), "{broken:?}");
     service.join().unwrap();
 }
+
+#[actix_web::test]
+async fn a_role_that_reads_no_bodies_is_shown_the_rest_of_a_webhook() {
+    let folder = Folder::new();
+    let token = folder.done(&["token", "create", "--role", "analyst"]).await;
+    let service = folder.serve();
+    service.post("no json").await;
+    let away = ["--url", service.base(), "--token", token.trim()];
+    let show = [&away[..], &["webhook", "show", "1"]].concat();
+    let shown = folder.run(&show).await;
+    assert_eq!(shown.exit, 0, "{shown:?}");
+    assert!(shown.data.contains("unparsed: not JSON"), "{shown:?}");
+    assert!(shown.talk.contains("the role analyst"), "{shown:?}");
+    let json = folder.run(&[&show[..], &["--json"]].concat()).await.json();
+    assert_eq!((&json["id"], &json["body"]), (&json!(1), &json!(null)));
+    let raw = folder.run(&[&show[..], &["--raw"]].concat()).await;
+    assert_eq!((raw.exit, raw.data.as_str()), (1, ""));
+}
