@@ -2,7 +2,8 @@
 //! the change itself.
 //!
 //! What is one transaction takes its line of the audit and the answer to be kept with it. What is
-//! not (sending samples, reading stored webhooks again) is begun in one and ended in another.
+//! not (sending samples, reading stored webhooks again) is begun in one and ended in another. The
+//! answer to long work is the URL of its job, and is kept before the work.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -15,9 +16,9 @@ use tokio::sync::oneshot;
 use super::operation::{By, WorkEnd};
 use super::{Failure, Once, Operation, Operations, Progress};
 use crate::access::Caller;
-use crate::store::Change;
-use crate::store::idempotency::Ticket;
+use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::step::ForgetTicket;
+use crate::store::{Change, ChangeRecord};
 
 /// How soon the end of work is written again where that failed.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -120,8 +121,24 @@ impl Operations {
         outcome
     }
 
+    /// Keeps an answer that is known before the work, under the key of its request.
+    ///
+    /// # Errors
+    /// As those of a change; then nothing is to be begun.
+    pub(crate) async fn keep(&self, ticket: Ticket, answer: KeptAnswer) -> Result<(), Failure> {
+        let kept = IdempotencyRecord {
+            ticket,
+            answer: Some(answer),
+        };
+        let record = ChangeRecord {
+            audit: None,
+            kept: Some(kept),
+        };
+        Ok(self.store.note(record).await?)
+    }
+
     /// Forgets the key of a request that failed: it may be sent again under it.
-    async fn forget(&self, ticket: Ticket) {
+    pub(crate) async fn forget(&self, ticket: Ticket) {
         if let Err(error) = self.store.step(ForgetTicket { ticket }).await {
             tracing::error!(%error, "api.key_not_forgotten");
         }

@@ -62,5 +62,5 @@ pub(super) async fn create(
             out_of_reach: words(Erased::OUT_OF_REACH),
         })
     };
-    context.begin(JobKind::Erase, request, erased)
+    context.begin(JobKind::Erase, request, erased).await
 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,10 +18,10 @@ use super::input::Segment;
 use super::time::Time;
 use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
 use crate::access::{Caller, Way};
-use crate::admin::{AnswerShape, Once, Operation, Progress};
+use crate::admin::{Failure, Operation, Operations, Progress};
 use crate::clock::Clock;
 use crate::model::quoted;
-use crate::store::idempotency::KeptAnswer;
+use crate::store::idempotency::{KeptAnswer, Ticket};
 use crate::web::problem::Problem;
 
 /// Jobs that are remembered; those that ended go first.
@@ -49,6 +51,23 @@ pub(crate) struct JobView {
     pub(crate) result: Option<Value>,
     /// Why it failed; null unless it did.
     pub(crate) problem: Option<JobProblemView>,
+}
+
+impl JobView {
+    /// A job that begins.
+    fn new(kind: JobKind, now_ms: i64) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            kind,
+            state: JobState::Running,
+            done: 0,
+            total: 0,
+            created_at: Time(now_ms),
+            finished_at: None,
+            result: None,
+            problem: None,
+        }
+    }
 }
 
 /// Why a job failed, as a request would have been answered.
@@ -115,6 +134,10 @@ impl Jobs {
         });
     }
 
+    fn forget(&self, id: Uuid) {
+        self.locked().retain(|job| job.view.id != id);
+    }
+
     fn change(&self, id: Uuid, change: impl FnOnce(&mut JobView)) {
         let mut jobs = self.locked();
         if let Some(job) = jobs.iter_mut().find(|job| job.view.id == id) {
@@ -138,6 +161,28 @@ struct RunningJob {
 }
 
 impl RunningJob {
+    /// Carries its work out, and notes how far that is.
+    async fn watch<O: Operation>(
+        &self,
+        operations: &Operations,
+        caller: Caller,
+        operation: O,
+    ) -> Result<O::Answer, Failure> {
+        let (progress, mut reports) = unbounded_channel();
+        let work = operations.perform(caller, operation, progress, None);
+        let mut work = std::pin::pin!(work);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                Some(report) = reports.recv() => self.note(report),
+            }
+        };
+        while let Ok(report) = reports.try_recv() {
+            self.note(report);
+        }
+        outcome
+    }
+
     fn note(&self, Progress { done, total }: Progress) {
         self.jobs.change(self.id, |job| {
             job.done = done;
@@ -192,53 +237,43 @@ impl From<Problem> for JobProblemView {
 impl HandlerContext {
     /// Begins long work and answers where it can be watched. What came of it is a function of what was
     /// done, as with every change.
-    pub(super) fn begin<O: Operation>(
+    ///
+    /// The answer is kept before the work, so a repeat finds it at any time.
+    pub(super) async fn begin<O: Operation>(
         &self,
         kind: JobKind,
         operation: O,
         result: impl Fn(&O::Answer) -> Result<Value, Problem> + Send + Sync + 'static,
     ) -> Reply {
-        let (api, clock) = (&self.shared.api, self.shared.clock.clone());
-        let view = JobView {
-            id: Uuid::now_v7(),
-            kind,
-            state: JobState::Running,
-            done: 0,
-            total: 0,
-            created_at: Time(clock.now_ms()),
-            finished_at: None,
-            result: None,
-            problem: None,
-        };
-        api.jobs.begin(&self.caller, view.clone());
+        let api = &self.shared.api;
+        let view = JobView::new(kind, self.shared.clock.now_ms());
         let accepted = accepted(&view)?;
-        let once = self.keyed.take().map(|KeyedRequest { ticket, turn }| {
-            let kept = accepted.clone();
-            let shape: AnswerShape<O::Answer> = Arc::new(move |_| Some(kept.clone()));
-            Once {
-                ticket,
-                shape,
-                turn: Arc::new(turn),
-            }
-        });
+        api.jobs.begin(&self.caller, view.clone());
         let job = RunningJob {
             jobs: Arc::clone(&api.jobs),
-            clock,
+            clock: self.shared.clock.clone(),
             id: view.id,
         };
         let (operations, caller) = (api.operations.clone(), self.caller.clone());
+        let (keyed, answer) = (self.keyed.take(), accepted.clone());
+        let (reply, begun) = oneshot::channel();
         let work = async move {
-            let (progress, mut reports) = tokio::sync::mpsc::unbounded_channel();
-            let work = operations.perform(caller.clone(), operation, progress, once);
-            let mut work = std::pin::pin!(work);
-            let outcome = loop {
-                tokio::select! {
-                    outcome = &mut work => break outcome,
-                    Some(report) = reports.recv() => job.note(report),
+            let ticket = match keep(&operations, keyed, answer).await {
+                Ok(ticket) => ticket,
+                Err(failure) => {
+                    job.jobs.forget(job.id);
+                    // The client may be gone.
+                    let _ = reply.send(Err(failure));
+                    return;
                 }
             };
-            while let Ok(report) = reports.try_recv() {
-                job.note(report);
+            // As above: it is done all the same.
+            let _ = reply.send(Ok(()));
+            let outcome = job.watch(&operations, caller.clone(), operation).await;
+            if outcome.is_err()
+                && let Some(ticket) = ticket
+            {
+                operations.forget(ticket).await;
             }
             let outcome = outcome.map_err(|failure| failed(&caller, failure));
             let outcome = outcome.and_then(|answer| result(&answer));
@@ -246,8 +281,25 @@ impl HandlerContext {
         };
         // It is done whatever becomes of the one who asks.
         api.operations.apart(Box::pin(work));
+        let begun = begun.await.map_err(|error| Problem::internal(&error))?;
+        begun.map_err(|failure| failed(&self.caller, failure))?;
         Ok(respond(accepted))
     }
+}
+
+/// Keeps the answer under the key of the request, where it has one. Until then a repeat has to wait.
+async fn keep(
+    operations: &Operations,
+    keyed: Option<KeyedRequest>,
+    answer: KeptAnswer,
+) -> Result<Option<Ticket>, Failure> {
+    let Some(keyed) = keyed else {
+        return Ok(None);
+    };
+    let KeyedRequest { ticket, turn } = keyed;
+    operations.keep(ticket.clone(), answer).await?;
+    drop(turn);
+    Ok(Some(ticket))
 }
 
 /// The answer to a request that began a job.

@@ -47,5 +47,5 @@ pub(super) async fn list(context: HandlerContext) -> Reply {
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn rotate(context: HandlerContext) -> Reply {
     let rotated = |resealed: &Resealed| json_of(resealed);
-    context.begin(JobKind::RotateKey, RotateKey, rotated)
+    context.begin(JobKind::RotateKey, RotateKey, rotated).await
 }

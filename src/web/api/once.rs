@@ -2,8 +2,9 @@
 //!
 //! The answer is written with the change it is about; here a repeat is found. What is more than
 //! one transaction is begun under its key. After a crash it is unknown whether it was done, so it
-//! is not done again, and the answer says so. What was refused changed nothing and may be tried
-//! again, mended, under the same key.
+//! is not done again, and the answer says so. Long work is answered with its job before it begins, and
+//! so is each repeat. What was refused changed nothing and may be tried again, mended, under the same
+//! key.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -278,5 +278,5 @@ pub(super) async fn reprocess_many(
             webhooks: read.webhooks.clone(),
         })
     };
-    context.begin(JobKind::Reprocess, request, read)
+    context.begin(JobKind::Reprocess, request, read).await
 }

@@ -56,3 +56,29 @@ async fn a_job_is_seen_by_the_caller_that_began_it() {
     other.await.get(&path).await.problem(404);
     app.stop().await;
 }
+
+#[actix_web::test]
+async fn a_repeat_gets_the_same_job_until_it_fails() {
+    let app = TestApp::boot().await;
+    let admin = app.admin().await;
+    let path = "/webhooks/reprocess";
+    for (key, order) in [("read", json!({})), ("dry", json!({"dry_run": true}))] {
+        let keyed = admin.clone().header("Idempotency-Key", key);
+        let first = keyed.post(path, &order).await;
+        let again = keyed.post(path, &order).await;
+        assert_eq!((again.status, &again.text), (202, &first.text), "{key}");
+        assert_eq!(again.header("idempotent-replayed"), "true");
+        assert_eq!(again.header("location"), first.header("location"));
+        ended(&admin, &first.with(202)).await;
+        let later = keyed.post(path, &order).await;
+        assert_eq!((later.status, &later.text), (202, &first.text), "{key}");
+    }
+    let keyed = admin.clone().header("Idempotency-Key", "wrong");
+    let wrong = json!({"ids": [77]});
+    let first = keyed.post(path, &wrong).await.with(202);
+    assert_eq!(ended(&admin, &first).await["state"], "failed");
+    let again = keyed.post(path, &wrong).await.with(202);
+    assert_ne!(again["id"], first["id"]);
+    ended(&admin, &again).await;
+    app.stop().await;
+}
