@@ -134,7 +134,7 @@ pub struct Settings {
     /// [env: TICKRELAY_URL]
     #[arg(long, value_name = "URL", value_parser = service_url)]
     url: Option<Url>,
-    /// The token to send, or the contents of @FILE; stands before the command
+    /// The token to send to --url, or the contents of @FILE; stands before the command
     /// [env: TICKRELAY_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
@@ -179,7 +179,7 @@ impl Settings {
         Ok(self.url.clone().or(named))
     }
 
-    /// The token that is sent.
+    /// The token that is sent to the service at [`Self::url`].
     fn token(&self) -> anyhow::Result<Option<String>> {
         let token = self.token.clone().or_else(environment::token);
         let Some(path) = token.as_deref().and_then(|token| token.strip_prefix('@')) else {

@@ -355,12 +355,12 @@ impl Answered {
     }
 }
 
-/// What is said where it cannot be seen how a job ends. It is no refusal, whatever the answer was: the
-/// work was begun.
+/// What is said where it cannot be seen how a job ends. It is no refusal, whatever the answer was:
+/// the work was begun.
 fn unknown_end(id: &str, error: &anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!(
-        "job {id} was begun and its end is not known ({error:#}): what was done until then stays; the \
-         command may be repeated"
+        "job {id} was begun and its end is not known ({error:#}): what was done until then stays; \
+         the command may be repeated"
     )
 }
 

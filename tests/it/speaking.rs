@@ -266,3 +266,22 @@ async fn a_role_that_reads_no_bodies_is_shown_the_rest_of_a_webhook() {
     let raw = folder.run(&[&show[..], &["--raw"]].concat()).await;
     assert_eq!((raw.exit, raw.data.as_str()), (1, ""));
 }
+
+#[actix_web::test]
+async fn a_token_is_for_a_url_alone() {
+    let folder = Folder::new().variable("TICKRELAY_TOKEN", "tr_left_over");
+    folder.make_store().await;
+    let alone = folder.done(&["token", "list"]).await;
+    let service = folder.serve();
+    assert_eq!(folder.done(&["token", "list"]).await, alone);
+    folder.make_store().await;
+    let flag = folder.run(&["--token", "tr_wrong", "token", "list"]).await;
+    assert_eq!(flag.exit, 2, "{flag:?}");
+    assert!(flag.talk.contains("--token is for"), "{flag:?}");
+    // The control: at a URL the variable counts.
+    let away = folder
+        .run(&["--url", service.base(), "token", "list"])
+        .await;
+    assert_eq!(away.exit, 1, "{away:?}");
+    assert!(away.talk.contains("the token is not known"), "{away:?}");
+}

@@ -30,8 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 impl Client {
     pub(super) fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<Self> {
         let runtime = serve::runtime()?;
-        let http = builder(settings.token()?.as_deref())?;
         if let Some(url) = settings.url()? {
+            let http = builder(settings.token()?.as_deref())?;
             let http = http.tls_backend_preconfigured(sender::tls(None)?);
             return Ok(Self {
                 runtime,
@@ -40,6 +40,11 @@ impl Client {
                 own: None,
             });
         }
+        // A variable may be left from other work, and its token makes no operator of a request.
+        anyhow::ensure!(
+            settings.token.is_none(),
+            "--token is for a service at --url: leave it out here, where the socket needs none"
+        );
         let config = match purpose {
             Purpose::FirstToken => settings.load()?.config,
             Purpose::Read | Purpose::Change | Purpose::Replay => settings.with_store_here()?,
@@ -49,7 +54,7 @@ impl Client {
         Ok(Self {
             runtime,
             // No certificate is needed over a socket.
-            http: http
+            http: builder(None)?
                 .tls_backend_preconfigured(sender::tls_with(RootCertStore::empty())?)
                 .unix_socket(socket)
                 .build()?,

@@ -16,6 +16,8 @@ const APP_SECRET: &str = "an-app-secret-of-the-folder";
 pub(crate) struct Folder {
     place: TempDir,
     http: reqwest::Client,
+    /// What the environment of each command has more.
+    variables: Vec<(&'static str, &'static str)>,
 }
 
 /// How a command ended.
@@ -56,7 +58,14 @@ impl Folder {
         Self {
             place: folder,
             http: super::client(),
+            variables: Vec::new(),
         }
+    }
+
+    /// Sets a variable for each command.
+    pub(crate) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
     }
 
     /// Makes the store without a service, as the first token does.
@@ -170,6 +179,7 @@ impl Folder {
                 command.env_remove(name);
             }
         }
+        command.envs(self.variables.iter().copied());
         command
     }
 }
