@@ -6,24 +6,26 @@
 //! ([`crate::access::Peer`]), and no address makes an operator of a request.
 
 mod connect;
+mod failure;
 
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::ProgressBar;
+use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, StatusCode};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 use url::Url;
 
 use super::Settings;
-use crate::model::Fault;
 use crate::server::OwnApi;
 use crate::web::api::jobs::{JobProblemView, JobState, JobView};
 use crate::web::api::page::Page;
+pub(super) use failure::Refused;
+use failure::{refusal, refused, unanswered, unknown_end};
 
 /// How long one answer may take; what takes longer is a job.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -40,8 +42,6 @@ const JSON: &str = "application/json";
 /// What is said of a document that cannot be read.
 const OTHER_DOCUMENT: &str =
     "the service answered with another document than this version reads: use the same version";
-/// Error when it is unknown whether a request was carried out.
-const MAYBE_DONE: &str = "what was asked may be done; look before you ask again";
 
 /// What a command does with the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,51 +60,6 @@ impl Purpose {
     /// That of a command that only shows what it would change, with `--dry-run`.
     pub(super) const fn unless_dry(dry_run: bool) -> Self {
         if dry_run { Self::Read } else { Self::Change }
-    }
-}
-
-/// The service refused: nothing is broken.
-#[derive(Debug, thiserror::Error)]
-#[error("{why}")]
-pub(super) struct Refused {
-    /// The HTTP status; `None` of a refusal of the command's own.
-    status: Option<u16>,
-    why: String,
-}
-
-impl Refused {
-    /// A refusal of the command's own.
-    pub(super) fn new(why: impl Into<String>) -> Self {
-        Self {
-            status: None,
-            why: why.into(),
-        }
-    }
-
-    /// Whether an error is the service's refusal with that HTTP status.
-    pub(super) fn has_status(error: &anyhow::Error, status: u16) -> bool {
-        let refused: Option<&Self> = error.downcast_ref();
-        refused.is_some_and(|refused| refused.status == Some(status))
-    }
-}
-
-/// The problem details of an answer, as far as they are shown.
-#[derive(Deserialize)]
-struct ProblemDetail {
-    detail: String,
-    #[serde(default)]
-    errors: Vec<Fault>,
-}
-
-impl ProblemDetail {
-    /// In words; several wrong fields stand on a line each.
-    fn words(self) -> String {
-        let lines = self.errors.into_iter().map(|fault| fault.detail);
-        let lines: Vec<String> = lines.collect();
-        match lines.len() {
-            0 | 1 => self.detail,
-            _ => lines.join("\n"),
-        }
     }
 }
 
@@ -290,50 +245,41 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
-        self.send(url, call.method, call.body)
+        self.send(url, &call.method, call.body)
     }
 
     fn send(
         &self,
         url: Url,
-        method: Method,
+        method: &Method,
         body: Option<(&'static str, Vec<u8>)>,
     ) -> anyhow::Result<Answered> {
-        let mut request = self.http.request(method, url);
+        let mut request = self.http.request(method.clone(), url);
         if let Some((media_type, bytes)) = body {
             request = request.header(CONTENT_TYPE, media_type).body(bytes);
         }
         let whole = async {
-            let response = request.send().await?;
-            Ok((response.status(), response.bytes().await?))
+            let mut response = request.send().await?;
+            let headers = std::mem::take(response.headers_mut());
+            Ok((response.status(), headers, response.bytes().await?))
         };
         let answer: Result<_, reqwest::Error> = self.runtime.block_on(whole);
-        let (status, bytes) = answer.map_err(|error| self.unanswered(error))?;
+        let unanswered = |error| unanswered((&self.place(), method), error);
+        let (status, headers, bytes) = answer.map_err(unanswered)?;
         if status.is_success() {
             return Ok(Answered {
                 bytes: bytes.into(),
             });
         }
-        Err(problem(status, &bytes))
+        Err(refused((&self.place(), method), status, (&headers, &bytes)))
     }
 
-    /// What is said when no answer came.
-    fn unanswered(&self, error: reqwest::Error) -> anyhow::Error {
-        let place = match self.base.as_str().trim_end_matches('/') {
+    /// The service as a sentence begins with it.
+    fn place(&self) -> String {
+        match self.base.as_str().trim_end_matches('/') {
             SOCKET_HOST => "the service".to_owned(),
             url => format!("the service at {url}"),
-        };
-        let why = if error.is_timeout() {
-            format!("{place} did not answer in time: {MAYBE_DONE}")
-        } else if error.is_connect() {
-            format!("cannot reach {place}")
-        } else {
-            format!(
-                "{place} ended before it answered, or is of another version that does not answer so: \
-                 {MAYBE_DONE}"
-            )
-        };
-        anyhow::Error::from(error.without_url()).context(why)
+        }
     }
 }
 
@@ -355,34 +301,20 @@ impl Answered {
     }
 }
 
-/// What is said where it cannot be seen how a job ends. It is no refusal, whatever the answer was:
-/// the work was begun.
-fn unknown_end(id: &str, error: &anyhow::Error) -> anyhow::Error {
-    anyhow::anyhow!(
-        "job {id} was begun and its end is not known ({error:#}): what was done until then stays; \
-         the command may be repeated"
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Loss;
 
-/// What a problem means for the command: a refusal where the caller can do something about it.
-fn problem(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
-    let problem: Result<ProblemDetail, _> = serde_json::from_slice(bytes);
-    let detail = problem.map_or_else(
-        |_| format!("it answered {status}, and not as this version of the API does"),
-        ProblemDetail::words,
-    );
-    refusal(status.as_u16(), detail)
-}
-
-fn refusal(status: u16, detail: String) -> anyhow::Error {
-    if (400..500).contains(&status) {
-        let status = Some(status);
-        Refused {
-            status,
-            why: detail,
-        }
-        .into()
-    } else {
-        anyhow::anyhow!(detail)
+    #[test]
+    fn a_loss_is_said_first_also_after_a_refusal() {
+        let refused = Err::<(), _>(Refused::new("no such thing").into());
+        let lost = anyhow::Error::from(Loss::Unkept).context("what was done may be lost");
+        let error = ended(refused, Err(lost)).unwrap_err();
+        assert!(error.chain().any(<dyn std::error::Error>::is::<Loss>));
+        assert!(!error.is::<Refused>());
+        let said = format!("{error:#}");
+        let expected = "no such thing: what was done may be lost: ";
+        assert!(said.starts_with(expected), "{said}");
     }
 }

@@ -285,3 +285,35 @@ async fn a_token_is_for_a_url_alone() {
     assert_eq!(away.exit, 1, "{away:?}");
     assert!(away.talk.contains("the token is not known"), "{away:?}");
 }
+
+#[actix_web::test]
+async fn what_answers_and_is_no_tickrelay_is_no_refusal() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let leads = "308 Permanent Redirect\r\nLocation: https://relay.example.com/api/v1/tokens";
+    let (list, revoke) = (&["token", "list"][..], &["token", "revoke", "1"][..]);
+    let maybe = "look before you ask again";
+    for (status, command, said, unsaid) in [
+        ("404 Not Found", list, "does the proxy pass", maybe),
+        (leads, list, "https://relay.example.com: write", maybe),
+        ("504 Gateway Timeout", list, "504 Gateway Timeout", maybe),
+        ("504 Gateway Timeout", revoke, maybe, "/api/v1/"),
+    ] {
+        let service = pretend(&folder, &answer(status, "text/html", "<html>"));
+        let broken = folder.run(command).await;
+        assert_eq!(broken.exit, 2, "{broken:?}");
+        assert!(broken.talk.contains(said), "{said}: {broken:?}");
+        assert!(!broken.talk.contains(unsaid), "{unsaid}: {broken:?}");
+        service.join().unwrap();
+        std::fs::remove_file(folder.path("tickrelay.db.sock")).unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn a_token_is_not_sent_in_clear_to_another_machine() {
+    let folder = Folder::new();
+    let away = ["--url", "http://192.0.2.1", "--token", "tr_any"];
+    let refused = folder.run(&[&away[..], &["token", "list"]].concat()).await;
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    assert!(refused.talk.contains("write https://"), "{refused:?}");
+}

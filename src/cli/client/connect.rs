@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use rustls::RootCertStore;
 use tokio::runtime::Runtime;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Client, PATIENCE, Purpose, SOCKET_HOST};
 use crate::cli::{Settings, serve};
@@ -31,7 +31,12 @@ impl Client {
     pub(super) fn open(settings: &Settings, purpose: Purpose) -> anyhow::Result<Self> {
         let runtime = serve::runtime()?;
         if let Some(url) = settings.url()? {
-            let http = builder(settings.token()?.as_deref())?;
+            let token = settings.token()?;
+            anyhow::ensure!(
+                token.is_none() || is_private(&url),
+                "the token would be sent in clear to {url}: write https:// after --url"
+            );
+            let http = builder(token.as_deref())?;
             let http = http.tls_backend_preconfigured(sender::tls(None)?);
             return Ok(Self {
                 runtime,
@@ -87,6 +92,17 @@ fn reach(
 /// Whether another process has the store.
 fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::Locked(_)))
+}
+
+/// Whether no other machine can read what is sent there.
+fn is_private(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    is_loopback || url.scheme() == "https"
 }
 
 /// What every request has.
