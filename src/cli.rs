@@ -297,8 +297,10 @@ fn is_of_output(error: &anyhow::Error) -> bool {
         .is_some_and(<dyn std::error::Error>::is::<io::Error>)
 }
 
+/// Whether the reader of the answer is gone. A connection to the service breaks deeper in the chain.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let causes = error.chain().take(2);
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref());
     causes.any(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
@@ -327,6 +329,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_pipe_of_the_answer_alone_ends_a_command_quietly() {
+        let broken = || anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(is_broken_pipe(&broken()));
+        assert!(is_broken_pipe(&broken().context("cannot write the answer")));
+        let of_service = broken().context("a request").context("the service ended");
+        assert!(!is_broken_pipe(&of_service));
     }
 
     #[test]

@@ -98,9 +98,17 @@ pub(super) fn with<T>(
     let spoken = speak(&client);
     let own = client.own.take();
     let closed = own.map_or(Ok(()), |own| client.runtime.block_on(own.close()));
-    let spoken = spoken?;
-    closed?;
-    Ok(spoken)
+    ended(spoken, closed)
+}
+
+/// How a command ended, and the service in its own process after it: what may be lost decides the exit
+/// code.
+fn ended<T>(spoken: anyhow::Result<T>, closed: anyhow::Result<()>) -> anyhow::Result<T> {
+    match (spoken, closed) {
+        (spoken, Ok(())) => spoken,
+        (Ok(_), Err(lost)) => Err(lost),
+        (Err(error), Err(lost)) => Err(lost.context(format!("{error:#}"))),
+    }
 }
 
 impl Client {

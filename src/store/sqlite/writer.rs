@@ -362,7 +362,7 @@ impl Core {
             |job: &WriterJob| matches!(job, WriterJob::Commit(CommitWork::Registrations(_), _));
         if group.iter().any(registers) {
             // A new broadcast may be due for polling, whether its client gets an answer or not.
-            self.polls.notify_one();
+            self.wakes.of(StoreChange::Polls).notify_one();
         }
         if self.check_in_place().is_err() {
             return self.withhold(group, true);
