@@ -259,7 +259,13 @@ impl Cli {
             Command::Simulate(simulate) => simulate.run(&self.settings, terminal),
         };
         let exit = match exit {
-            Err(error) if is_not_found(&error) => terminal.refuse(error)?,
+            Err(error) if is_not_found(&error) => {
+                let exit = terminal.refuse(error)?;
+                if let Some(done) = &terminal.done {
+                    writeln!(terminal.talk, "It was done all the same: {done}.")?;
+                }
+                exit
+            }
             Err(error) if is_of_output(&error) => {
                 return Err(error.context("cannot write the answer"));
             }

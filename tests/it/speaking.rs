@@ -1,7 +1,7 @@
 //! The command line speaks the API: over the socket, to a service elsewhere, in its own process.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use serde_json::json;
 
@@ -154,12 +154,28 @@ fn pretend_each(folder: &Folder, answers: Vec<String>) -> std::thread::JoinHandl
 fn answer_one(listener: &UnixListener, answer: &str) -> String {
     loop {
         let (mut stream, _) = listener.accept().unwrap();
-        let mut asked = vec![0; 4096];
-        let length = stream.read(&mut asked).unwrap();
+        let asked = request(&mut stream);
         // A command connects once to see whether a service answers.
-        if length > 0 {
+        if !asked.is_empty() {
             stream.write_all(answer.as_bytes()).unwrap();
-            return String::from_utf8_lossy(&asked[..length]).into_owned();
+            return asked;
+        }
+    }
+}
+
+/// The whole request that arrives there; empty where none does.
+fn request(stream: &mut UnixStream) -> String {
+    let (mut asked, mut part) = (String::new(), [0; 4096]);
+    loop {
+        let length = stream.read(&mut part).unwrap();
+        asked.push_str(&String::from_utf8_lossy(&part[..length]));
+        let whole = asked.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+            let mut lines = head.lines();
+            let announced = lines.find_map(|line| line.strip_prefix("content-length: "));
+            body.len() >= announced.map_or(0, |length| length.parse::<usize>().unwrap())
+        });
+        if whole || length == 0 {
+            return asked;
         }
     }
 }
@@ -316,4 +332,28 @@ async fn a_token_is_not_sent_in_clear_to_another_machine() {
     let refused = folder.run(&[&away[..], &["token", "list"]].concat()).await;
     assert_eq!(refused.exit, 2, "{refused:?}");
     assert!(refused.talk.contains("write https://"), "{refused:?}");
+}
+
+#[actix_web::test]
+async fn what_was_registered_before_a_refusal_is_said() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let message = |n| format!(r#"{{"msId": "wa-{n}", "source": "cloud"}}"#);
+    let messages: Vec<String> = (0..8193).map(message).collect();
+    std::fs::write(folder.path("sent.json"), messages.join("\n")).unwrap();
+    let bulk = r#"{"accepted": 8192, "refused": 0, "results": []}"#;
+    let many = r#"{"detail": "too many requests"}"#;
+    let service = pretend_each(
+        &folder,
+        vec![
+            answer("200 OK", "application/json", bulk),
+            answer("429 Too Many Requests", PROBLEM, many),
+        ],
+    );
+    let refused = folder.run(&["message", "register", "sent.json"]).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    for said in ["too many requests", "8192 messages 8192 were registered"] {
+        assert!(refused.talk.contains(said), "{refused:?}");
+    }
+    service.join().unwrap();
 }

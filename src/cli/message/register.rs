@@ -47,7 +47,7 @@ impl Register {
                 .or_else(|_| items::read_lines(&bytes, usize::MAX))
             {
                 Ok((messages, _)) => client::with(settings, Purpose::Change, |client| {
-                    register(client, &messages)
+                    register(client, &messages, &mut terminal.done)
                 })?,
                 Err(fault) => return terminal.refuse(sentence(&fault)),
             },
@@ -97,8 +97,13 @@ impl Register {
     }
 }
 
-/// Registers messages, as many at once as one call takes; what came of all of them.
-fn register(client: &Client, messages: &[String]) -> anyhow::Result<BulkView> {
+/// Registers messages, as many at once as one call takes; what came of all of them. What was done is
+/// noted after each call, since the next one may fail.
+fn register(
+    client: &Client,
+    messages: &[String],
+    done: &mut Option<String>,
+) -> anyhow::Result<BulkView> {
     let mut all = BulkView {
         accepted: 0,
         refused: 0,
@@ -126,6 +131,11 @@ fn register(client: &Client, messages: &[String]) -> anyhow::Result<BulkView> {
                 ..receipt
             }));
         left = later;
+        *done = Some(format!(
+            "of the first {} messages {} were registered",
+            messages.len() - left.len(),
+            all.accepted
+        ));
     }
     Ok(all)
 }
