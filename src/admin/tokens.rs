@@ -99,7 +99,8 @@ impl Operations {
             .expires_at_ms
             .is_some_and(|ms| ms <= self.clock.now_ms())
         {
-            return Err(Failure::invalid("/expires", "expires is not in the future"));
+            let detail = "expires_at is not in the future";
+            return Err(Failure::invalid("/expires_at", detail));
         }
         Ok(())
     }

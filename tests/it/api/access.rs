@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use tickrelay::access::token::NewToken;
 use tickrelay::access::{Permission, Role, TABLE};
-use tickrelay::admin::RevokeToken;
+use tickrelay::admin::{CreateToken, Failure, RevokeToken};
 use tickrelay::clock::Clock;
 use tickrelay::model::Word as _;
 use tickrelay::web::api::endpoints;
@@ -221,6 +222,17 @@ async fn a_token_holds_until_it_expires_or_is_revoked() {
     hand.advance(Duration::from_mins(1));
     brief.get("/subscribers").await.problem(401);
     lasting.get("/subscribers").await.with(200);
+    let late = NewToken {
+        name: "late".to_owned(),
+        role: Role::Support,
+        owner: None,
+        sources: Vec::new(),
+        expires_at_ms: Some(1_760_000_000_000),
+    };
+    match app.perform(CreateToken(late)).await {
+        Err(Failure::Invalid(faults)) => assert_eq!(faults[0].field, "/expires_at"),
+        _ => panic!("a token is made that has expired"),
+    }
     let app = app.restart().await;
     let lasting = app.anyone().header("Authorization", "Bearer tr_nonsense");
     lasting.get("/subscribers").await.problem(401);
