@@ -1,6 +1,6 @@
 //! The table of permissions: what may be done, by which role, and what is left of it to a token that
-//! is narrowed. Every check reads it; the README's matrix and the test of every combination come
-//! from it.
+//! is narrowed. Every check reads it; the matrix of `docs/api.md` and the test of every combination
+//! come from it.
 
 use super::Role::{self, Admin, Analyst, Integrator, Support};
 use crate::model::Word as _;
