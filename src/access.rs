@@ -14,6 +14,10 @@ pub use self::table::{AccessRule, Permission, Reach, TABLE};
 use self::token::TokenRecord;
 use crate::model::{Choice, Subscriber, UnknownWord, quoted};
 
+/// Why a caller elsewhere may not do what the socket alone answers.
+pub(crate) const SOCKET_ALONE: &str = "this is answered on the service's own socket alone: run the \
+     command on its machine, as the service's user and without --url and TICKRELAY_URL";
+
 /// What a token's bearer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -207,11 +211,7 @@ impl Caller {
             ));
         }
         if permission.is_local() && self.way != Way::Cli {
-            return Err(
-                "this is answered on the service's own socket alone: run the command on its machine, \
-                 as the service's user and without --url and --token"
-                    .to_owned(),
-            );
+            return Err(SOCKET_ALONE.to_owned());
         }
         let is_narrowed = self.owner.is_some() || !self.sources.is_empty();
         if is_narrowed && permission.reach() == Reach::Whole {

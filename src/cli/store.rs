@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
+use super::client::Refused;
 use super::{Settings, Terminal};
+use crate::access::SOCKET_ALONE;
 use crate::config::Config;
 use crate::store::{Error, StoreFound, absolute};
 
@@ -14,13 +16,12 @@ impl Settings {
     /// The configuration, with a store that is there.
     ///
     /// # Errors
-    /// [`Error::NotFound`] with the absolute path where none is; when the configuration cannot be
-    /// used.
+    /// [`Refused`] where another service is named; [`Error::NotFound`] with the absolute path where no
+    /// store is; when the configuration cannot be used.
     pub(super) fn with_store(&self) -> anyhow::Result<Config> {
-        anyhow::ensure!(
-            self.url()?.is_none(),
-            "this command reads the store of this machine: leave --url and TICKRELAY_URL out"
-        );
+        if self.url()?.is_some() {
+            return Err(Refused::new(SOCKET_ALONE).into());
+        }
         self.with_store_here()
     }
 

@@ -74,6 +74,9 @@ async fn a_service_elsewhere_refuses_what_its_socket_alone_answers() {
     let refused = folder.run(&[&away[..], &create].concat()).await;
     assert_eq!(refused.exit, 1, "{refused:?}");
     assert!(refused.talk.contains("own socket alone"), "{refused:?}");
+    let erase = ["erase", "+34600000001", "--yes"];
+    let again = folder.run(&[&away[..], &erase].concat()).await;
+    assert_eq!((again.exit, again.talk), (1, refused.talk));
     let revoke = ["token", "revoke", "1"];
     let refused = folder.run(&[&away[..], &revoke].concat()).await;
     assert_eq!(refused.exit, 1, "{refused:?}");
