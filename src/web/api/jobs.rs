@@ -120,18 +120,25 @@ impl Jobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, caller: &Caller, view: JobView) {
+    /// Remembers a job that begins; 503 where as many run as are remembered.
+    fn begin(&self, caller: &Caller, view: JobView) -> Result<(), Problem> {
         let mut jobs = self.locked();
         if jobs.len() >= REMEMBERED {
             let ended = jobs
                 .iter()
                 .position(|job| job.view.state != JobState::Running);
-            jobs.remove(ended.unwrap_or_default());
+            let Some(ended) = ended else {
+                return Err(Problem::busy(format!(
+                    "{REMEMBERED} jobs are running: send it again when one of them has ended"
+                )));
+            };
+            jobs.remove(ended);
         }
         jobs.push_back(Job {
             caller: caller.called(),
             view,
         });
+        Ok(())
     }
 
     fn forget(&self, id: Uuid) {
@@ -248,7 +255,7 @@ impl HandlerContext {
         let api = &self.shared.api;
         let view = JobView::new(kind, self.shared.clock.now_ms());
         let accepted = accepted(&view)?;
-        api.jobs.begin(&self.caller, view.clone());
+        api.jobs.begin(&self.caller, view.clone())?;
         let job = RunningJob {
             jobs: Arc::clone(&api.jobs),
             clock: self.shared.clock.clone(),
@@ -310,7 +317,8 @@ fn accepted(job: &JobView) -> Result<KeptAnswer, Problem> {
     })
 }
 
-/// One job and how far it is. It is forgotten when the service ends, and when 64 came after it.
+/// One job and how far it is. It is forgotten when the service ends, and when it has ended and 64 came
+/// after it.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = JobView)))]
@@ -324,4 +332,28 @@ pub(super) async fn read(context: HandlerContext, Segment(text): Segment) -> Rep
         ))
     };
     done(&found.ok_or_else(missing)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_runs_is_never_forgotten_for_another() {
+        let jobs = Jobs::default();
+        let caller = Caller::cli();
+        let mut ids = Vec::new();
+        for _ in 0..REMEMBERED {
+            let view = JobView::new(JobKind::Erase, 0);
+            ids.push(view.id);
+            jobs.begin(&caller, view).unwrap();
+        }
+        let refused = jobs.begin(&caller, JobView::new(JobKind::Erase, 0));
+        assert_eq!(refused.unwrap_err().status(), 503);
+        jobs.change(ids[7], |job| job.state = JobState::Done);
+        jobs.begin(&caller, JobView::new(JobKind::Erase, 0))
+            .unwrap();
+        let forgotten = ids.iter().filter(|&&id| jobs.find(id, &caller).is_none());
+        assert_eq!(forgotten.collect::<Vec<_>>(), [&ids[7]]);
+    }
 }
