@@ -17,7 +17,8 @@ use super::table::{facts, item};
 use super::{Exit, Settings, Terminal};
 use crate::model::Echoed;
 use crate::store::{Erased, Person, absolute};
-use crate::web::api::erasures::{ErasureView, NewErasureView};
+use crate::web::api::erasures::NewErasureView;
+use crate::web::api::job_results::ErasureView;
 
 /// Removes a person from the store: messages, reports, what is pending about them, raw requests.
 #[derive(Debug, Args)]
@@ -93,11 +94,7 @@ impl Erase {
 
     /// What is said where the person was not found: one sentence, true of the files too.
     fn absent(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
-        let Erased {
-            kept_unopened: kept,
-            unread,
-            ..
-        } = *erased;
+        let (kept, unread) = (erased.kept_unopened, erased.unread);
         let is_unchanged = self.dry_run || kept == 0;
         let mut said = vec![format!(
             "the person was not found: nothing in {} is about {}{}{}",

@@ -9,8 +9,9 @@ use super::usage::key;
 use super::{Exit, Settings, Terminal};
 use crate::model::{Status, Word as _};
 use crate::store::Reread;
+use crate::web::api::job_results::ManyReprocessedView;
 use crate::web::api::time::TimeOrAge;
-use crate::web::api::webhooks::{ManyReprocessedView, ReprocessOrderView};
+use crate::web::api::webhooks::ReprocessOrderView;
 
 /// Parses stored requests again; what is new in them is stored and forwarded.
 #[derive(Debug, Args)]

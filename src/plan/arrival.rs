@@ -102,18 +102,18 @@ pub struct Accepted {
 }
 
 /// A report that only the second reading found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FoundReport {
     /// The provider's id of the message, when it gave one.
     pub provider_message_id: Option<String>,
     /// The provider's own word.
     pub provider_status: String,
-    /// What it means; `None` when it is none of our statuses.
+    /// What it means; null when it is none of our statuses.
     pub status: Option<Status>,
 }
 
 /// What came of reading one webhook again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reread {
     /// Its key.
     pub webhook_id: i64,

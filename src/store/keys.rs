@@ -17,7 +17,7 @@ pub struct KeysRecord {
 }
 
 /// Where a sealed value stands that does not open.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SealedPlace {
     /// The table.
     pub table: String,
@@ -44,7 +44,7 @@ impl fmt::Display for SealedPlace {
 }
 
 /// What became of everything that is sealed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Resealed {
     /// The id of the key that all of it is sealed with now.
     pub key: String,
@@ -52,6 +52,7 @@ pub struct Resealed {
     pub values: u64,
     /// The file that holds the key, where we keep it.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub file: Option<PathBuf>,
     /// Values that are damaged: they stay as they are, and so does the key that sealed them.
     #[serde(default)]

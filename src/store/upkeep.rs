@@ -85,7 +85,7 @@ pub struct Pruned {
 }
 
 /// What an erasure removed, or would remove.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Erased {
     /// Messages, with everything that hangs on them.
     pub messages: u64,

@@ -20,6 +20,7 @@ pub(crate) mod forwards;
 mod gate;
 pub(crate) mod health;
 mod input;
+pub(crate) mod job_results;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 mod list;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::JsonBody;
+use super::job_results::ErasureView;
 use super::jobs::{JobKind, JobView};
 use super::{HandlerContext, Reply, json_of};
 use crate::admin::{EraseOptions, ErasePerson};
@@ -25,22 +26,9 @@ pub(crate) struct NewErasureView {
     pub(crate) vacuum: bool,
 }
 
-/// What an erasure removed, or would remove.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ErasureView {
-    /// Whether nothing was removed.
-    pub(crate) dry_run: bool,
-    /// What was found, by its kind.
-    pub(crate) removed: Erased,
-    /// What was searched.
-    pub(crate) searched: Vec<String>,
-    /// Where an erasure does not reach.
-    pub(crate) out_of_reach: Vec<String>,
-}
-
 /// Forget a person, in the background: every table is searched.
 ///
-/// The job's result counts what was `removed`, and says what was `searched` and what is `out_of_reach`.
+/// The job's result is an `Erasure`.
 #[utoipa::path(post, path = "/erasures", tag = "erasures", request_body = NewErasureView,
     responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::input::Segment;
+use super::job_results::JobResultView;
 use super::time::Time;
 use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
 use crate::access::{Caller, Way};
@@ -47,7 +48,7 @@ pub(crate) struct JobView {
     /// When it ended.
     pub(crate) finished_at: Option<Time>,
     /// What came of it; null unless it is done.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JobResultView>)]
     pub(crate) result: Option<Value>,
     /// Why it failed; null unless it did.
     pub(crate) problem: Option<JobProblemView>,

@@ -40,8 +40,7 @@ pub(super) async fn list(context: HandlerContext) -> Reply {
 
 /// Seal all secrets again with a new key, in the background.
 ///
-/// The job's result has the new key's id (`key`), how many `values` were sealed again, the `file` that
-/// holds the key where the service keeps it, and each value that is `damaged`.
+/// The job's result is a `Resealed`.
 #[utoipa::path(post, path = "/keys/rotate", tag = "keys",
     responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]

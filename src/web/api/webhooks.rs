@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{MaybeBody, Segment, UrlQuery};
+use super::job_results::ManyReprocessedView;
 use super::jobs::{JobKind, JobView};
 use super::list::ListFilter;
 use super::page::Page;
@@ -190,17 +191,6 @@ pub(crate) struct ReprocessOrderView {
     pub(crate) dry_run: bool,
 }
 
-/// What came of reading many webhooks again.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ManyReprocessedView {
-    /// Whether nothing was changed.
-    pub(crate) dry_run: bool,
-    /// Webhooks that were read.
-    pub(crate) examined: u64,
-    /// Those that ended differently, and those that still cannot be read in full.
-    pub(crate) webhooks: Vec<Reread>,
-}
-
 /// What a second reading found.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Reprocessed)]
@@ -248,8 +238,7 @@ pub(super) async fn reprocess(
 
 /// Parse many again, in the background, and take in what is new in them.
 ///
-/// The job's result says how many were `examined`, and of each of the `webhooks` that ended differently,
-/// or still cannot be read in full, what was found.
+/// The job's result is a `ManyReprocessed`.
 #[utoipa::path(post, path = "/webhooks/reprocess", tag = "webhooks",
     request_body = Option<ReprocessOrderView>,
     responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
