@@ -105,8 +105,8 @@ fn foreign(
     if status.is_server_error() {
         let maybe_done = maybe_done(method);
         return anyhow::anyhow!(
-            "{place} answered {status}, and not as tickrelay does: does it run behind its \
-             proxy?{maybe_done}"
+            "{place} answered {status}, and not as tickrelay does; look whether it runs behind its \
+             proxy{maybe_done}"
         );
     }
     let location = headers.get(LOCATION).filter(|_| status.is_redirection());
@@ -122,11 +122,14 @@ fn foreign(
 }
 
 /// What is said when no answer came.
-pub(super) fn unanswered((place, method): RequestLine<'_>, error: reqwest::Error) -> anyhow::Error {
+pub(super) fn unanswered(
+    (place, method): RequestLine<'_>,
+    broken: reqwest::Error,
+) -> anyhow::Error {
     let maybe_done = maybe_done(method);
-    let why = if error.is_timeout() {
+    let why = if broken.is_timeout() {
         format!("{place} did not answer in time{maybe_done}")
-    } else if error.is_connect() {
+    } else if broken.is_connect() {
         format!("cannot reach {place}")
     } else {
         format!(
@@ -134,7 +137,7 @@ pub(super) fn unanswered((place, method): RequestLine<'_>, error: reqwest::Error
              so{maybe_done}"
         )
     };
-    anyhow::Error::from(error.without_url()).context(why)
+    anyhow::Error::from(broken.without_url()).context(why)
 }
 
 /// What is added about a request that may have been carried out; nothing for one that only reads.
