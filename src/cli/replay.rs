@@ -115,7 +115,12 @@ pub(super) fn start(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<Exit> {
     let replay = client::with(settings, Purpose::Replay, |client| {
-        let replay = client.post(&["replays"], new)?;
+        let replay: ReplayView = client.post(&["replays"], new)?;
+        let id = replay.id;
+        // It goes on without its being watched.
+        terminal.done = Some(format!(
+            "the replay {id} was begun: `tickrelay replay show {id}` shows it"
+        ));
         watch(client, replay)
     })?;
     let (id, queued) = (replay.id, usize::try_from(replay.queued)?);

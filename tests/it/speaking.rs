@@ -360,3 +360,33 @@ async fn what_was_registered_before_a_refusal_is_said() {
     }
     service.join().unwrap();
 }
+
+#[actix_web::test]
+async fn a_replay_that_cannot_be_watched_is_named() {
+    let folder = Folder::new();
+    folder.make_store().await;
+    let id = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11";
+    let replay = json!({
+        "id": id, "subscriber": "crm", "state": "running", "examined": 0, "total": 9,
+        "queued": 0, "states": ["gave-up"], "new_id": false,
+        "created_at": "2025-10-09T08:53:20.000Z",
+    });
+    let service = pretend_each(
+        &folder,
+        vec![
+            answer("202 Accepted", "application/json", &replay.to_string()),
+            answer(
+                "401 Unauthorized",
+                PROBLEM,
+                r#"{"detail": "it has expired"}"#,
+            ),
+        ],
+    );
+    let retry = ["forward", "retry", "--subscriber", "crm", "--missed"];
+    let refused = folder.run(&retry).await;
+    assert_eq!(refused.exit, 1, "{refused:?}");
+    for said in ["it has expired", &format!("the replay {id} was begun")] {
+        assert!(refused.talk.contains(said), "{refused:?}");
+    }
+    service.join().unwrap();
+}
