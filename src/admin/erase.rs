@@ -46,11 +46,19 @@ impl Operation for ErasePerson {
                 person = quoted(&person)
             ))
         })?;
-        let work = operations.erase_all(&person, options, &by.progress);
-        if options.dry_run {
+        let EraseOptions { dry_run, vacuum } = options;
+        let work = operations.erase_all(&person, dry_run, &by.progress);
+        if dry_run {
             return work.await;
         }
-        operations.begin(by, work).await
+        let erased = operations.begin(by, work).await?;
+        // Whether the file can be rewritten changes nothing about what the audit has said.
+        if vacuum {
+            operations.store.vacuum().await.map_err(|error| {
+                Failure::from(error).after("the person is erased; the file was not rewritten")
+            })?;
+        }
+        Ok(erased)
     }
 }
 
@@ -58,10 +66,9 @@ impl Operations {
     async fn erase_all(
         &self,
         person: &Person,
-        options: EraseOptions,
+        dry_run: bool,
         progress: &UnboundedSender<Progress>,
     ) -> Result<Erased, Failure> {
-        let EraseOptions { dry_run, vacuum } = options;
         let on_progress = |done, total| {
             // No client may be listening.
             let _ = progress.send(Progress { done, total });
@@ -71,11 +78,6 @@ impl Operations {
         let erased = erased.map_err(|error| {
             Failure::from(error).after("what was erased until then stays so; erasing again goes on")
         })?;
-        if vacuum && !dry_run {
-            self.store.vacuum().await.map_err(|error| {
-                Failure::from(error).after("the person is erased; the file was not rewritten")
-            })?;
-        }
         tracing::info!(
             messages = erased.messages,
             reports = erased.reports,
