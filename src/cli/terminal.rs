@@ -22,7 +22,7 @@ pub struct Terminal<'a> {
     pub data: &'a mut dyn Write,
     /// Everything else that people should read: stderr.
     pub talk: &'a mut dyn Write,
-    /// What was changed so far, to be said when the answer cannot be written.
+    /// What was changed so far, to be said when the rest fails or the answer cannot be written.
     pub done: Option<String>,
     /// What was typed and is too long to be repeated: see `long`.
     pub typed: Vec<String>,
