@@ -225,10 +225,10 @@ pub fn main() -> ExitCode {
             // When even this cannot be said, the exit code still says it.
             let text = terminal.shortened(&whole(&error));
             let _ = writeln!(terminal.talk, "error: {text}");
-            if let Some(done) = terminal.done {
+            let is_lost = error.chain().any(<dyn std::error::Error>::is::<Loss>);
+            if let Some(done) = terminal.done.filter(|_| !is_lost) {
                 let _ = writeln!(terminal.talk, "It was done all the same: {done}.");
             }
-            let is_lost = error.chain().any(<dyn std::error::Error>::is::<Loss>);
             ExitCode::from(if is_lost { STORE_LOST } else { 2 })
         }
     }

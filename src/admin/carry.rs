@@ -18,7 +18,7 @@ use super::{Failure, Once, Operation, Operations, Progress};
 use crate::access::Caller;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::step::ForgetTicket;
-use crate::store::{Change, ChangeRecord};
+use crate::store::{Change, ChangeRecord, Error};
 
 /// How soon the end of work is written again where that failed.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -113,10 +113,10 @@ impl Operations {
         let failed = by.once.as_ref().filter(|_| end.kept.is_none());
         let failed = failed.map(|once| once.ticket.clone());
         if !end.is_empty() {
-            self.write_down(end, turn).await;
+            self.write_down(end, turn.clone()).await;
         }
         if let Some(ticket) = failed {
-            self.forget(ticket).await;
+            self.forget(ticket, turn).await;
         }
         outcome
     }
@@ -137,25 +137,48 @@ impl Operations {
         Ok(self.store.note(record).await?)
     }
 
-    /// Forgets the key of a request that failed: it may be sent again under it.
-    pub(crate) async fn forget(&self, ticket: Ticket) {
-        if let Err(error) = self.store.step(ForgetTicket { ticket }).await {
-            tracing::error!(%error, "api.key_not_forgotten");
-        }
+    /// Forgets the key of a request that failed: it may be sent again under it. What failed the work may
+    /// fail this too, a disk that is full; it is tried again for as long as the turn is held.
+    pub(crate) async fn forget(&self, ticket: Ticket, turn: Option<Arc<dyn Any + Send + Sync>>) {
+        let again = ForgetTicket { ticket };
+        let Err(error) = self.store.step(again.clone()).await else {
+            return;
+        };
+        tracing::error!(%error, "api.key_not_forgotten");
+        // Without its turn a repeat may have begun, and what that keeps is not to be forgotten.
+        let Some(turn) = turn else {
+            return;
+        };
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            let _turn = turn;
+            while let Err(error) = store.step(again.clone()).await {
+                if matches!(error, Error::Closed) {
+                    return;
+                }
+                tokio::time::sleep(WRITE_AGAIN).await;
+            }
+        });
     }
 
     /// Writes down how work ended. The client gets its answer now; a repeat waits until it is written.
-    async fn write_down(&self, end: WorkEnd, turn: Option<Arc<dyn Any + Send + Sync>>) {
+    async fn write_down(&self, mut end: WorkEnd, turn: Option<Arc<dyn Any + Send + Sync>>) {
         let Err(error) = self.store.note(end.clone().into()).await else {
             return;
         };
         tracing::error!(%error, "api.end_not_written");
+        if matches!(error, Error::Unconfirmed) {
+            // The line is in the store, or comes back with its log: a second would say it twice.
+            end.audit = None;
+        }
         let store = self.store.clone();
         tokio::spawn(async move {
             let _turn = turn;
             while let Err(error) = store.note(end.clone().into()).await {
-                if matches!(error, crate::store::Error::Closed) {
-                    return;
+                match error {
+                    Error::Closed => return,
+                    Error::Unconfirmed => end.audit = None,
+                    _ => {}
                 }
                 tokio::time::sleep(WRITE_AGAIN).await;
             }

@@ -153,3 +153,36 @@ impl From<WorkEnd> for ChangeRecord {
         Self { audit, kept }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::admin::{EraseOptions, ErasePerson};
+
+    #[test]
+    fn work_that_fails_leaves_a_line_that_says_so_and_no_answer() {
+        let erase = ErasePerson {
+            person: "34600000001".to_owned(),
+            options: EraseOptions {
+                dry_run: false,
+                vacuum: false,
+            },
+        };
+        let by = By::<ErasePerson> {
+            caller: Caller::cli(),
+            progress: unbounded_channel().0,
+            note: erase.note(),
+            once: None,
+        };
+        let action = |entry: Option<AuditEntry>| entry.unwrap().action;
+        assert_eq!(action(by.begun().audit), "person.erasure-begun");
+        let failure = Failure::Conflict("it failed at 34600000001".to_owned());
+        let ended = by.ended(Err(&failure));
+        assert!(ended.kept.is_none());
+        let line = ended.audit.unwrap();
+        assert_eq!(line.action, "person.erasure-failed");
+        assert!(!line.detail.to_string().contains("34600000001"));
+    }
+}

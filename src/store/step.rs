@@ -142,7 +142,7 @@ impl Step for NotifyConditions {
 }
 
 /// Takes back what was begun under a key and not done, so that it may be mended under that key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ForgetTicket {
     /// The key.
     pub ticket: Ticket,

@@ -210,7 +210,13 @@ async fn admit<B: MessageBody + 'static>(
     caller.allow(permission).map_err(Problem::forbidden)?;
     request.extensions_mut().insert(caller.clone());
     if request.method() == Method::POST {
-        return once::answer(request, &caller, (store, &api.under_way), next).await;
+        return once::answer(
+            request,
+            &caller,
+            (store, &api.under_way, |kept: &_| api.jobs.behind(kept)),
+            next,
+        )
+        .await;
     }
     Ok(next.call(request).await?.map_into_boxed_body())
 }

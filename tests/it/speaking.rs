@@ -311,7 +311,7 @@ async fn what_answers_and_is_no_tickrelay_is_no_refusal() {
     folder.make_store().await;
     let leads = "308 Permanent Redirect\r\nLocation: https://relay.example.com/api/v1/tokens";
     let (list, revoke) = (&["token", "list"][..], &["token", "revoke", "1"][..]);
-    let maybe = "look before you ask again";
+    let maybe = "look before you repeat it";
     for (status, command, said, unsaid) in [
         ("404 Not Found", list, "does the proxy pass", maybe),
         (leads, list, "https://relay.example.com: write", maybe),

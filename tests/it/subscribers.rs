@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tickrelay::admin::{PauseSubscriber, RemoveSubscriber, ResumeSubscriber, RotateSecret};
+use tickrelay::clock::Clock;
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
@@ -71,7 +72,9 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
 #[actix_web::test]
 async fn a_long_backlog_of_a_removed_one_is_given_up_while_the_service_runs() {
     const MESSAGES: usize = 2_500;
-    let app = TestApp::boot().await;
+    // Time stands still: it is the removal that wakes the duty.
+    let (clock, _hand) = Clock::manual(T0 * 1000);
+    let app = TestApp::boot_with(clock, |_| {}).await;
     let receiver = Receiver::start();
     app.subscribe("crm", &receiver.url).await;
     let name = || "crm".to_owned();

@@ -11,7 +11,7 @@ use crate::model::Fault;
 /// The media type of what the API refuses with.
 const PROBLEM: &str = "application/problem+json";
 /// What is added where it is unknown whether a request was carried out.
-const MAYBE_DONE: &str = ": what was asked may be done; look before you ask again";
+const MAYBE_DONE: &str = ": it may have been carried out; look before you repeat it";
 
 /// The service as a sentence begins with it, and the method of the request.
 type RequestLine<'a> = (&'a str, &'a Method);
@@ -109,13 +109,18 @@ fn foreign(
              proxy{maybe_done}"
         );
     }
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return anyhow::anyhow!(
+            "{place} answered {status}, and not as tickrelay does: have its proxy take bodies of 16 MiB"
+        );
+    }
     let location = headers.get(LOCATION).filter(|_| status.is_redirection());
     let location = location.and_then(|location| Url::parse(location.to_str().ok()?).ok());
-    let remedy = match location.as_ref().map(Url::as_str) {
-        Some(url) => {
-            let (base, _) = url.split_once("/api/v1").unwrap_or((url, ""));
-            format!("it leads to {base}: write that after --url")
-        }
+    // Another place is no service: a page to log in, say.
+    let base = location.as_ref();
+    let base = base.and_then(|location| Some(location.as_str().split_once("/api/v1")?.0));
+    let remedy = match base {
+        Some(base) => format!("it leads to {base}: write that after --url"),
         None => "does the proxy pass /api/v1/ on?".to_owned(),
     };
     anyhow::anyhow!("{place} answered {status} and is no tickrelay API: {remedy}")

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::input::Segment;
 use super::job_results::JobResultView;
+use super::once::KeptJob;
 use super::time::Time;
 use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
 use crate::access::{Caller, Way};
@@ -153,6 +154,23 @@ impl Jobs {
         }
     }
 
+    /// The job to which this answer leads.
+    pub(super) fn behind(&self, answer: &KeptAnswer) -> KeptJob {
+        let jobs = format!("{BASE}/jobs/");
+        let id = answer.location.as_deref();
+        let id = id.and_then(|location| location.strip_prefix(&*jobs)?.parse::<Uuid>().ok());
+        let Some(id) = id else {
+            return KeptJob::NoJob;
+        };
+        let known = self.locked();
+        let job = known.iter().find(|job| job.view.id == id);
+        match job.map(|job| job.view.state) {
+            None => KeptJob::Forgotten,
+            Some(JobState::Failed) => KeptJob::Failed,
+            Some(JobState::Running | JobState::Done) => KeptJob::Known,
+        }
+    }
+
     fn find(&self, id: Uuid, caller: &Caller) -> Option<JobView> {
         let jobs = self.locked();
         let job = jobs.iter().find(|job| job.view.id == id)?;
@@ -281,7 +299,7 @@ impl HandlerContext {
             if outcome.is_err()
                 && let Some(ticket) = ticket
             {
-                operations.forget(ticket).await;
+                operations.forget(ticket, None).await;
             }
             let outcome = outcome.map_err(|failure| failed(&caller, failure));
             let outcome = outcome.and_then(|answer| result(&answer));
@@ -356,5 +374,22 @@ mod tests {
             .unwrap();
         let forgotten = ids.iter().filter(|&&id| jobs.find(id, &caller).is_none());
         assert_eq!(forgotten.collect::<Vec<_>>(), [&ids[7]]);
+    }
+
+    #[test]
+    fn an_answer_leads_to_its_job_until_the_job_is_forgotten() {
+        let (jobs, caller) = (Jobs::default(), Caller::cli());
+        let view = JobView::new(JobKind::Erase, 0);
+        let (id, answer) = (view.id, accepted(&view).unwrap());
+        assert!(matches!(jobs.behind(&answer), KeptJob::Forgotten));
+        jobs.begin(&caller, view).unwrap();
+        jobs.change(id, |job| job.state = JobState::Failed);
+        let behind = jobs.behind(&answer);
+        assert!(matches!(behind, KeptJob::Failed));
+        let other = KeptAnswer {
+            location: Some(format!("{BASE}/subscribers/crm")),
+            ..answer
+        };
+        assert!(matches!(jobs.behind(&other), KeptJob::NoJob));
     }
 }

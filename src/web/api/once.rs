@@ -3,7 +3,7 @@
 //! The answer is written with the change it is about; here a repeat is found. What is more than
 //! one transaction is begun under its key. After a crash it is unknown whether it was done, so it
 //! is not done again, and the answer says so. Long work is answered with its job before it begins, and
-//! so is each repeat. What was refused changed nothing and may be tried again, mended, under the same
+//! so is each repeat until the job has failed or is not known any more. What was refused changed nothing and may be tried again, mended, under the same
 //! key.
 
 use std::collections::HashSet;
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use super::{input, respond};
 use crate::access::Caller;
 use crate::store::Store;
-use crate::store::idempotency::{Remembered, Ticket};
+use crate::store::idempotency::{KeptAnswer, Remembered, Ticket};
 use crate::store::query::RememberedQuery;
 use crate::web::problem::Problem;
 
@@ -32,12 +32,28 @@ const LONGEST: usize = 255;
 /// The answer to a repeat whose first was begun and is neither answered nor under way.
 const UNANSWERED: &str = "the first request with this key was begun, and the service ended before \
      it was answered: look whether it was done (list what it was to make), then use a new key";
+/// The answer to a repeat whose first began a job of which nothing is known any more.
+const FORGOTTEN: &str = "the first request with this key began a job that is not known any more: look \
+     whether its work was done, then use a new key";
 /// What may be done twice, since the second time finds it done.
 const REPEATABLE: [&str; 3] = [
     "/api/v1/messages",
     "/api/v1/sources/{name}/sent",
     "/api/v1/webhooks/{id}/reprocess",
 ];
+
+/// The job to which a kept answer leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeptJob {
+    /// None: the answer is of no long work.
+    NoJob,
+    /// One that is not known any more, so that what came of it is not either.
+    Forgotten,
+    /// One that failed.
+    Failed,
+    /// One that goes on or is done.
+    Known,
+}
 
 type Key = (String, String);
 
@@ -81,7 +97,7 @@ pub(super) struct KeyedRequest {
 pub(super) async fn answer<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     caller: &Caller,
-    (store, under_way): (&Store, &Arc<UnderWay>),
+    (store, under_way, behind): (&Store, &Arc<UnderWay>, impl Fn(&KeptAnswer) -> KeptJob),
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(key) = request.headers().get(HEADER) else {
@@ -114,8 +130,17 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     if let Some(known) = known {
         let path = request.match_pattern();
         let is_repeatable = path.is_some_and(|path| REPEATABLE.contains(&path.as_str()));
-        if known.request != ticket.request || known.answer.is_some() || !is_repeatable {
-            return replay(request, known, ticket.request);
+        let job = known.answer.as_ref();
+        let job = job.map_or(KeptJob::NoJob, behind);
+        let is_same = known.request == ticket.request;
+        match job {
+            KeptJob::Forgotten if is_same => return Err(Problem::conflict(FORGOTTEN).into()),
+            // It may be tried again, also where its key could not be forgotten.
+            KeptJob::Failed if is_same => {}
+            _ if !is_same || known.answer.is_some() || !is_repeatable => {
+                return replay(request, known, ticket.request);
+            }
+            _ => {}
         }
     }
     input::hand_on(request.request(), body);
