@@ -9,6 +9,7 @@ mod account;
 mod alerts;
 mod events;
 mod fold;
+mod ids;
 mod keys;
 mod known;
 mod names;
@@ -26,6 +27,7 @@ use crate::model::Subscriber;
 use fold::Fold;
 use places::WorkKeys;
 
+pub(crate) use ids::PublicIds;
 pub(crate) use keys::{EventKeys, Fact, Keys, MessageKeys, MessageName};
 pub(crate) use known::{
     Known, KnownEvent, KnownReport, MessageFacts, MessageState, RegistrationRow, ReportFacts,
@@ -66,16 +68,16 @@ pub(crate) fn keys<'w>(group: &[Work<'w>]) -> Keys<'w> {
     Keys::of(group)
 }
 
-/// Decides a group at `now_ms` (ms since 1970 UTC).
+/// Decides a group at `now_ms` (ms since 1970 UTC); what it queues gets its public ids from `ids`.
 pub(crate) fn decide<'w>(
     group: &[Work<'w>],
     mut keys: Keys<'w>,
     known: Known,
     subscribers: &[Arc<Subscriber>],
-    now_ms: i64,
+    (now_ms, ids): (i64, &mut PublicIds),
 ) -> Writes<'w> {
     let places = std::mem::take(&mut keys.works);
-    let mut fold = Fold::new(keys, known, subscribers, now_ms);
+    let mut fold = Fold::new(keys, known, subscribers, (now_ms, ids));
     for (work, places) in group.iter().zip(places) {
         let outcome = match (*work, places) {
             (Work::Webhook(arrival), WorkKeys::Webhook(source, items)) => {

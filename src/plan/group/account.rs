@@ -128,6 +128,7 @@ impl<'w> Fold<'w, '_> {
             forwards += subscribers.len();
             for subscriber_id in subscribers {
                 self.writes.forwards.push(ForwardRow {
+                    uid: self.ids.make(noting.pending_since_ms),
                     subscriber_id,
                     about: ForwardAbout::Subject(first),
                     payload,

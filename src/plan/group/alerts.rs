@@ -81,6 +81,7 @@ impl Fold<'_, '_> {
         });
         let payload = self.writes.payloads.len() - 1;
         self.writes.forwards.push(ForwardRow {
+            uid: self.ids.make(now_ms),
             subscriber_id: chat.id,
             about: ForwardAbout::Message(message),
             payload,

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::events::EventIndex;
+use super::ids::PublicIds;
 use super::keys::Keys;
 use super::known::{
     Known, KnownReport, MessageFacts, MessageState, ReportFacts, ReportPlace, Touch,
@@ -23,6 +24,8 @@ use crate::plan::Dispatch;
 pub(super) struct Fold<'w, 's> {
     pub(super) subscribers: &'s [Arc<Subscriber>],
     pub(super) now_ms: i64,
+    /// The ids of what is queued.
+    pub(super) ids: &'s mut PublicIds,
     pub(super) keys: Keys<'w>,
     pub(super) known: Known,
     pub(super) writes: Writes<'w>,
@@ -59,7 +62,7 @@ impl<'w, 's> Fold<'w, 's> {
         keys: Keys<'w>,
         mut known: Known,
         subscribers: &'s [Arc<Subscriber>],
-        now_ms: i64,
+        (now_ms, ids): (i64, &'s mut PublicIds),
     ) -> Self {
         let reports = keys.reports.len();
         known.reports.reserve(reports);
@@ -76,6 +79,7 @@ impl<'w, 's> Fold<'w, 's> {
         Self {
             subscribers,
             now_ms,
+            ids,
             keys,
             known,
             writes: Writes {
@@ -202,6 +206,7 @@ impl<'w, 's> Fold<'w, 's> {
             let payload = self.payload(Some(place), body);
             for subscriber_id in subscribers {
                 self.writes.forwards.push(ForwardRow {
+                    uid: self.ids.make(noting.pending_since_ms),
                     subscriber_id,
                     about: ForwardAbout::Message(keys.message),
                     payload,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
@@ -282,6 +283,8 @@ pub(crate) enum ForwardAbout {
 
 /// A new forward.
 pub(crate) struct ForwardRow {
+    /// Its id outside.
+    pub(crate) uid: Uuid,
     /// The subscriber that it is queued for.
     pub(crate) subscriber_id: i64,
     /// What it is about.

@@ -10,19 +10,20 @@ use super::load::load;
 use super::ranges::RangeTimes;
 use super::sources::Sources;
 use crate::model::Subscriber;
-use crate::plan::group::{self, Work, Writes};
+use crate::plan::group::{self, PublicIds, Work, Writes};
 use crate::providers::Provider;
 
-/// Takes a group in at `now_ms` (ms since 1970 UTC), within the writer's transaction.
+/// Takes a group in at that moment (ms since 1970 UTC, and ids for what it queues), within the writer's
+/// transaction.
 pub(super) fn take_in(
     (connection, times): (&Connection, &mut RangeTimes),
     sources: &mut Sources<'_>,
     works: &[Work<'_>],
     subscribers: &[Arc<Subscriber>],
-    now_ms: i64,
+    moment: (i64, &mut PublicIds),
 ) -> rusqlite::Result<Applied> {
     let id = |name: &Arc<str>, provider| sources.id(name, provider);
-    let (writes, source_ids) = decide(connection, id, works, subscribers, now_ms)?;
+    let (writes, source_ids) = decide(connection, id, works, subscribers, moment)?;
     apply((connection, times), writes, &source_ids)
 }
 
@@ -32,14 +33,14 @@ pub(super) fn decide<'w>(
     mut id: impl FnMut(&Arc<str>, Provider) -> rusqlite::Result<i64>,
     works: &[Work<'w>],
     subscribers: &[Arc<Subscriber>],
-    now_ms: i64,
+    moment: (i64, &mut PublicIds),
 ) -> rusqlite::Result<(Writes<'w>, Vec<i64>)> {
     let keys = group::keys(works);
     let source_ids = keys.sources.iter();
     let source_ids = source_ids.map(|(name, provider)| id(name, *provider));
     let source_ids: Vec<i64> = source_ids.collect::<rusqlite::Result<_>>()?;
     let known = load(connection, &keys, &source_ids)?;
-    let writes = survive(|| group::decide(works, keys, known, subscribers, now_ms))?;
+    let writes = survive(|| group::decide(works, keys, known, subscribers, moment))?;
     Ok((writes, source_ids))
 }
 

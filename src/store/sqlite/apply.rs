@@ -353,6 +353,7 @@ impl Applying<'_> {
                 ForwardAbout::Subject(first) => lane_key(first_event(&self.events, first)),
             };
             let forward = NewForward {
+                uid: row.uid,
                 subscriber_id: row.subscriber_id,
                 message_id,
                 report_id: *report_id,

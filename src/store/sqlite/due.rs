@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::apply::Enqueued;
-use super::enqueue::{NewForward, Queueing, lane_key};
+use super::enqueue::{NewForward, Queueing, lane_key, new_uid};
 use super::ranges::{RangeTimes, RowTime};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, account_events, backend};
@@ -275,6 +275,7 @@ pub(super) fn enqueue(
     let payload_id = queueing.payload((report_id, RowTime::Unknown), &notice.body)?;
     for subscriber_id in &notice.subscribers {
         let forward = NewForward {
+            uid: new_uid(now_ms),
             subscriber_id: *subscriber_id,
             message_id,
             report_id,

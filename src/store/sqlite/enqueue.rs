@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, params};
-use uuid::{NoContext, Timestamp, Uuid};
+use uuid::Uuid;
 
 use super::ranges::{RangeTimes, RowTime, Timed};
+use crate::plan::group::PublicIds;
 use crate::store::PendingForward;
 
 /// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
@@ -13,6 +14,7 @@ const BELOW: i64 = -(1 << 40);
 
 /// A forward to be queued.
 pub(super) struct NewForward<'a> {
+    pub(super) uid: Uuid,
     pub(super) subscriber_id: i64,
     pub(super) message_id: i64,
     pub(super) report_id: i64,
@@ -77,10 +79,9 @@ impl<'c> Queueing<'c> {
         &mut self,
         new: &NewForward<'_>,
     ) -> rusqlite::Result<(i64, PendingForward)> {
-        let uid = new_uid(new.now_ms);
         let (place_ms, place_rank) = new.place;
         let forward_id = self.forward.insert(params![
-            uid.as_bytes(),
+            new.uid.as_bytes(),
             new.subscriber_id,
             new.message_id,
             new.report_id,
@@ -95,7 +96,7 @@ impl<'c> Queueing<'c> {
             .given_out(self.connection, Timed::Forward, given_out)?;
         let pending = PendingForward {
             forward_id,
-            uid,
+            uid: new.uid,
             message_id: new.message_id,
             payload: new.payload.clone(),
             place: (place_ms, place_rank, forward_id),
@@ -108,11 +109,9 @@ impl<'c> Queueing<'c> {
     }
 }
 
-/// A new public id; ordered by time, so that its index grows at the end.
+/// A new public id of what no group queues; ordered by time, so that its index grows at the end.
 pub(super) fn new_uid(now_ms: i64) -> Uuid {
-    let now_ms = u64::try_from(now_ms).unwrap_or_default();
-    let nanos = u32::try_from(now_ms % 1000).unwrap_or_default() * 1_000_000;
-    Uuid::new_v7(Timestamp::from_unix(NoContext, now_ms / 1000, nanos))
+    PublicIds::new(rand::random()).make(now_ms)
 }
 
 /// What `forward.message_id` holds for notices of the subject whose first event this is.

@@ -8,6 +8,7 @@ use super::accept::decide;
 use super::clause::Clause;
 use super::reader::{Reader, SqliteQuery};
 use super::{search, sources};
+use crate::plan::group::PublicIds;
 use crate::store::commit::reread;
 use crate::store::query::{ReparsePreviewQuery, ReprocessableQuery, StoredWebhookQuery};
 use crate::store::{Error, Reread, StoredWebhook};
@@ -89,8 +90,10 @@ impl SqliteQuery for ReparsePreviewQuery {
         let works: Vec<_> = self.reparsed.works().collect();
         reader.read("read webhooks again", |connection| {
             let id = |name: &Arc<str>, _| sources::find(connection, name);
-            // Nothing of it is written.
-            let (writes, _) = decide(connection, id, &works, &self.subscribers, self.now_ms)?;
+            // Nothing of it is written, so any ids do.
+            let mut ids = PublicIds::new((0, 0));
+            let moment = (self.now_ms, &mut ids);
+            let (writes, _) = decide(connection, id, &works, &self.subscribers, moment)?;
             let answers = writes.outcomes.into_iter();
             Ok(answers
                 .filter_map(|outcome| reread(outcome.answer(&[])))

@@ -41,7 +41,7 @@ use super::{backend, disk, forwards, keep_log, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
-use crate::plan::group::Work;
+use crate::plan::group::{PublicIds, Work};
 use crate::store::commit::CommitWork;
 use crate::store::{Durability, Error, Loss, Options, Settlement, StoreChange};
 
@@ -333,7 +333,7 @@ impl Core {
             &mut sources,
             &works,
             &self.subscribers,
-            now_ms,
+            (now_ms, &mut PublicIds::new(rand::random())),
         )?;
         self.pending.queued(&applied.pending);
         let settlements = group.iter().filter_map(|job| match job {
