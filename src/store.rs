@@ -1,9 +1,9 @@
 //! The store's contract: whole transactions in the words of the product.
 //!
 //! One process owns a store ([`Error::Locked`] for a second one). What waits is grouped into one
-//! transaction and one fsync. [`Store`] leads each call to the engine that keeps the rows; so far that
-//! is SQLite. Of an engine's types only `SqliteQuery`, `SqliteChange` and `SqliteStep` stand in a
-//! signature: how it answers each question, makes each change and takes each step.
+//! transaction and one fsync. [`Store`] leads each call to its engine, so far SQLite. Of the engine's types
+//! only `SqliteQuery`, `SqliteChange` and `SqliteStep` stand in a signature: how it answers, changes and takes
+//! each. Without a [`Store`] it says whether a file is its own ([`StoreFound`]) and what is odd about it.
 //!
 //! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the
 //! product's words, with the type of its answer. It never holds the writer up.
@@ -56,6 +56,7 @@ pub use crate::plan::{
     Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread,
     WebhookOutcome,
 };
+pub use change::ChangeRecord;
 pub use clock_hold::HeldClock;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
 pub use error::Error;
@@ -67,12 +68,10 @@ pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};
 pub use lease::{Lease, LeaseEnd};
 pub use loss::Loss;
-pub use opening::{Durability, KeySource, Options};
+pub use opening::{Durability, KeySource, Options, absolute, resolve};
 pub use person::Person;
 pub use registration::TemplateRecord;
-pub use sqlite::changes::ChangeRecord;
-pub use sqlite::found::{StoreFound, absolute};
-pub(crate) use sqlite::resolve;
+pub use sqlite::found::StoreFound;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{Outbound, SubscriberSecret};
 pub use upkeep::{

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use super::audit::AuditEntry;
+use super::idempotency::IdempotencyRecord;
 use super::poll::PollRecord;
 use super::query::Scope;
 use super::replay::{ReplayRecord, ReplaySelection};
@@ -11,6 +13,15 @@ use super::{Change, RetrySelection, TemplateRecord};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::model::{NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberState};
 use crate::providers::Provider;
+
+/// What is written down with a change, in its transaction.
+#[derive(Debug, Default)]
+pub struct ChangeRecord {
+    /// The line of the audit.
+    pub audit: Option<AuditEntry>,
+    /// What a repeat of the request is to find under its key.
+    pub kept: Option<IdempotencyRecord>,
+}
 
 /// Stores a subscriber and makes its secret. [`Error::Conflict`](super::Error::Conflict) when one has
 /// that name.

@@ -1,6 +1,6 @@
-//! How a store is opened: where it is, what a commit waits for, where its keys are.
+//! How a store is opened: where it is, as a path; what a commit waits for; where its keys are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::model::{Choice, SecretText, UnknownWord};
@@ -27,7 +27,7 @@ pub struct Options {
 #[cfg(test)]
 impl Options {
     /// Those of a unit test, for a new store in that folder.
-    pub(crate) fn of_test(folder: &std::path::Path) -> Self {
+    pub(crate) fn of_test(folder: &Path) -> Self {
         Self {
             path: folder.join("t.db"),
             durability: Durability::Full,
@@ -73,4 +73,29 @@ pub enum Durability {
 
 impl Choice for Durability {
     const WHAT: &'static str = "durability";
+}
+
+/// The path with its links followed; as it is where there is nothing yet.
+#[must_use]
+pub fn resolve(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        match (folder, path.file_name()) {
+            (Ok(folder), Some(name)) => folder.join(name),
+            _ => path.to_path_buf(),
+        }
+    })
+}
+
+/// A path as it stands from the root, without `..`; as it is where the current folder is gone.
+#[must_use]
+pub fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path,
+    }
 }

@@ -104,7 +104,7 @@ use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
 use super::{
     CommitWork, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Query, Refill,
-    Settlement, Step, StoreChange, Subscribers,
+    Settlement, Step, StoreChange, Subscribers, resolve,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -362,20 +362,6 @@ async fn on_a_thread<T: Send + 'static>(
         Err(error) if error.is_panic() => Err(backend("cannot read the store".to_owned(), error)),
         _ => answer.await.map_err(|_| Error::Closed)?,
     }
-}
-
-/// The path with its links followed; as it is where there is nothing yet.
-pub(crate) fn resolve(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
-        match (folder, path.file_name()) {
-            (Ok(folder), Some(name)) => folder.join(name),
-            _ => path.to_path_buf(),
-        }
-    })
 }
 
 /// `tickrelay.db` → `tickrelay.lock.db`: what stands beside the store is named after it.

@@ -213,6 +213,27 @@ fn one_statement_inserts_forwards() {
     assert_eq!(places, ["src/store/sqlite/enqueue.rs"]);
 }
 
+/// The contract's own words are its own: another engine would have to name this one for them.
+#[test]
+fn the_contract_names_of_its_engine_what_its_comment_does() {
+    let names = |(path, _, text): (String, usize, String)| {
+        let is_contract = path == "src/store.rs";
+        let (_, name) = text.split_once("sqlite::").filter(|_| is_contract)?;
+        let end = name.find(|it: char| !it.is_alphanumeric() && !"_:".contains(it));
+        Some(name[..end.unwrap_or(name.len())].to_owned())
+    };
+    let found: Vec<String> = code().into_iter().filter_map(names).collect();
+    let expected = [
+        "SqliteStore",
+        "found::StoreFound",
+        "warnings::file_warnings",
+        "changes::SqliteChange",
+        "SqliteStep",
+        "reader::SqliteQuery",
+    ];
+    assert_eq!(found, expected);
+}
+
 /// The supervisor has them: so a duty ends with its lease, and its steps can be tested.
 #[test]
 fn a_duty_has_no_task_and_no_sleep_of_its_own() {

@@ -20,19 +20,8 @@ use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
 use super::{SqliteStore, audit, backend, disk, idempotency, subscribers};
 use crate::model::Subscriber;
-use crate::store::audit::AuditEntry;
 use crate::store::change::NoChange;
-use crate::store::idempotency::IdempotencyRecord;
-use crate::store::{Change, Error, Loss, StoreChange};
-
-/// What is written down with a change, in its transaction.
-#[derive(Debug, Default)]
-pub struct ChangeRecord {
-    /// The line of the audit.
-    pub audit: Option<AuditEntry>,
-    /// What a repeat of the request is to find under its key.
-    pub kept: Option<IdempotencyRecord>,
-}
+use crate::store::{Change, ChangeRecord, Error, Loss, StoreChange};
 
 /// A change under way.
 pub struct Changing<'a> {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::schema::APPLICATION_ID;
 
@@ -63,16 +63,6 @@ impl StoreFound {
             return Self::Store;
         }
         Self::Other("a SQLite file of another program")
-    }
-}
-
-/// A path as it stands from the root, without `..`; as it is where the current folder is gone.
-#[must_use]
-pub fn absolute(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (path.parent().map(Path::canonicalize), path.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => path,
     }
 }
 

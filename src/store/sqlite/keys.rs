@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::backend;
 use super::files::suffixed;
 use crate::store::seal::{self, KeyId, KeyRing};
-use crate::store::{Error, KeySource};
+use crate::store::{Error, KeySource, resolve};
 
 /// How long after the keys were read they are read again, at the soonest.
 const READ_EVERY: Duration = Duration::from_millis(500);
@@ -326,7 +326,7 @@ fn warn_of_mode(sources: &[KeySource]) {
 /// `root` may write what another user's service reads.
 fn write(path: &Path, model: &Path, keys: &[&str]) -> io::Result<PathBuf> {
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-    let path = super::resolve(path);
+    let path = resolve(path);
     let replaced = match std::fs::metadata(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         replaced => replaced.ok(),

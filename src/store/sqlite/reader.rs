@@ -17,10 +17,10 @@ use super::log_lock::misread;
 use super::opened::missed;
 use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
-use super::{backend, keep_log, resolve};
+use super::{backend, keep_log};
 use crate::clock::Clock;
 use crate::store::clock_hold::ClockHold;
-use crate::store::{Error, KeySource, Query};
+use crate::store::{Error, KeySource, Query, resolve};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

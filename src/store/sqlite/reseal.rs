@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, Row, params};
 
-use super::changes::{ChangeRecord, Changing};
+use super::changes::Changing;
 use super::secrets::{Sealed, unopened};
 use super::writer::Core;
 use super::{SqliteStore, backend, set_durability};
 use crate::store::seal::{KeyId, KeyRing, SealError, SealedCell};
-use crate::store::{Durability, Error, Resealed, SealedPlace};
+use crate::store::{ChangeRecord, Durability, Error, Resealed, SealedPlace};
 
 /// So many places of a missing key's values are named.
 const SHOWN_PLACES: usize = 10;
