@@ -217,8 +217,6 @@ fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) 
             .filter(|source| source.pulled.is_some())
             .map(|source| source.name.clone())
             .collect(),
-        wal_limit_bytes: config.store.wal_limit_bytes,
-        disk_reserve_bytes: config.store.disk_reserve_bytes,
         start: WatchStart::default(),
     }
 }

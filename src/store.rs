@@ -75,7 +75,8 @@ pub use sqlite::found::StoreFound;
 pub use sqlite::warnings::file_warnings;
 pub use subscribers::{Outbound, SubscriberSecret};
 pub use upkeep::{
-    Erased, Health, HealthNote, Prunable, PruneStep, Pruned, ReprocessSelection, StoredWebhook,
+    Erased, Health, HealthNote, NoteLevel, Prunable, PruneStep, Pruned, ReprocessSelection,
+    StoredWebhook,
 };
 
 /// A change that [`Store::change`] makes for an operator. The structs of [`change`] are all there are:

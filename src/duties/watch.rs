@@ -24,7 +24,7 @@ use crate::model::{SubscriberState, Word as _};
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery};
 use crate::store::step::{KeepCounts, NotifyConditions};
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
-use crate::store::{Error, Lease, Store};
+use crate::store::{Error, HealthNote, Lease, Store};
 use condition::{Condition, ConditionState, Seen, changes};
 use traffic::{Jump, STEP_MS, Traffic};
 
@@ -37,6 +37,16 @@ const COUNT_EVERY_MS: i64 = 60_000;
 /// For how long after the start no silence is reported, ms: providers come again in their own time
 /// after we were away.
 const SETTLING_MS: i64 = STEP_MS;
+
+/// The store's notes that are conditions, by their codes, and what is said at the end of each.
+const NOTED: [(&str, Condition, &str); 2] = [
+    ("disk-low", Condition::DiskLow, "The disk has room again."),
+    (
+        "log-large",
+        Condition::WalLarge,
+        "The write-ahead log is small again.",
+    ),
+];
 
 /// What is watched.
 #[derive(Clone)]
@@ -53,10 +63,6 @@ pub struct Watch {
     pub sources: Vec<String>,
     /// Those of them that are polled, and so are silent when no poll is due.
     pub pulled: Vec<String>,
-    /// Bytes beyond which the write-ahead log is emptied by force.
-    pub wal_limit_bytes: u64,
-    /// Bytes of free disk below which nothing is accepted.
-    pub disk_reserve_bytes: u64,
     /// Where it begins to count.
     pub start: WatchStart,
 }
@@ -114,7 +120,7 @@ impl Watching {
         let notified = store.read(NotifiedQuery).await?;
         let mut seen = self.subscribers();
         seen.extend(self.sources(started_ms, now_ms));
-        seen.extend(self.disk());
+        seen.extend(self.noted());
         seen.extend(self.errors(&notified, now_ms));
         let (mut changes, mut gone) =
             changes(seen, &notified, now_ms, self.watch.events.repeat_after);
@@ -309,37 +315,29 @@ impl Watching {
         keys.into_iter().map(look).collect()
     }
 
-    fn disk(&self) -> [Seen; 2] {
-        let reserve = self.watch.disk_reserve_bytes;
+    /// What the store notes of itself, early or not.
+    fn noted(&self) -> Vec<Seen> {
         let health = self.watch.store.health();
-        let disk = match health.free_bytes {
-            // Twice the reserve is the last moment to do something about it in peace.
-            Some(free) if free < reserve.saturating_mul(2) || !health.disk_ok => holds(
-                format!(
-                    "The disk is nearly full: {free} bytes are free, below {reserve} webhooks are refused."
-                ),
-                json!({ "free_bytes": free, "reserve_bytes": reserve }),
-            ),
-            Some(_) => ConditionState::Ended("The disk has room again.".to_owned()),
-            None => ConditionState::Unclear,
+        let look = |(code, condition, ended): &(&str, Condition, &str)| {
+            let state = match health.notes.iter().find(|note| note.code == *code) {
+                Some(note) => ConditionState::Holds(note.text.clone(), figures(note)),
+                // Of a disk of which nothing is known nothing is said.
+                None if *condition == Condition::DiskLow && health.free_bytes.is_none() => {
+                    ConditionState::Unclear
+                }
+                None => ConditionState::Ended((*ended).to_owned()),
+            };
+            saw(*condition, "", state)
         };
-        let (wal, limit) = (health.wal_bytes, self.watch.wal_limit_bytes);
-        let large = if wal > limit / 5 * 4 {
-            holds(
-                format!(
-                    "The write-ahead log has {wal} of {limit} bytes: another process most likely reads the store \
-                     and keeps it from starting over."
-                ),
-                json!({ "wal_bytes": wal, "limit_bytes": limit }),
-            )
-        } else {
-            ConditionState::Ended("The write-ahead log is small again.".to_owned())
-        };
-        [
-            saw(Condition::DiskLow, "", disk),
-            saw(Condition::WalLarge, "", large),
-        ]
+        NOTED.iter().map(look).collect()
     }
+}
+
+fn figures(note: &HealthNote) -> Map<String, Value> {
+    let figures = note.figures.iter();
+    figures
+        .map(|(name, figure)| ((*name).to_owned(), Value::from(*figure)))
+        .collect()
 }
 
 fn saw(condition: Condition, subject: &str, state: ConditionState) -> Seen {

@@ -11,8 +11,23 @@ use crate::model::MessageType;
 pub struct HealthNote {
     /// A stable word for it, as in `disk-low`.
     pub code: &'static str,
+    /// Whether it holds already.
+    pub level: NoteLevel,
     /// What it means and what helps, in the engine's own terms.
     pub text: String,
+    /// The figures behind it, by their names, for an event.
+    #[serde(skip)]
+    pub figures: Vec<(&'static str, u64)>,
+}
+
+/// Whether what a note is about holds already; the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteLevel {
+    /// It holds.
+    Now,
+    /// It is near: there is time to do something about it in peace.
+    Early,
 }
 
 /// How the store feels, as a health check sees it.

@@ -12,6 +12,7 @@ use tickrelay::store::query::NotifiedQuery;
 use tickrelay::store::watching::NotifiedCondition;
 
 use crate::retrying::{T0, attempts, crm, disabled, resume, stopped_clock, switched};
+use crate::support::answer::Answer;
 use crate::support::receiver::Receiver;
 use crate::support::{PATIENCE, TestApp, cloud, only, until};
 
@@ -360,6 +361,14 @@ async fn a_disk_and_a_log_near_their_limits_are_reported_of() {
     let names: Vec<String> = events(&ops).into_iter().map(|(name, _)| name).collect();
     assert!(names.contains(&"disk.low".to_owned()), "{names:?}");
     assert!(names.contains(&"wal.recovered".to_owned()), "{names:?}");
+    let mut sent = events(&ops).into_iter();
+    let low = sent.find(|(name, _)| name == "disk.low");
+    assert_eq!(low.unwrap().1["reserve_bytes"], 1_u64 << 62);
+    // One rule decides both.
+    let page = Answer::to(app.http.get(format!("{}/readyz", app.url))).await;
+    let page: Value = serde_json::from_str(&page.body).unwrap();
+    assert_eq!(page["notes"][0]["code"], "disk-low");
+    assert_eq!(page["notes"][0]["level"], "now");
     app.stop().await;
 }
 

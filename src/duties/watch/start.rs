@@ -81,8 +81,6 @@ mod tests {
             events: Events::default(),
             sources: vec!["cloud".to_owned()],
             pulled: Vec::new(),
-            wal_limit_bytes: u64::MAX,
-            disk_reserve_bytes: 0,
             start,
         });
         watching.look(&Lease::for_good()).await.unwrap();
