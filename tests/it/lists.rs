@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::clock::Clock;
@@ -129,6 +131,29 @@ async fn a_list_without_time_says_how_far_it_came_and_goes_on_from_there() {
     let at = chrono::DateTime::parse_from_rfc3339(cut.as_str().unwrap()).unwrap();
     assert!((first_ms - at.timestamp_millis()).abs() < 60_000, "{cut}");
     assert!(pages[2].get("searched_back_to").is_none(), "{}", pages[2]);
+    app.stop().await;
+}
+
+/// A cursor comes back from a client, so any number may stand in it.
+#[actix_web::test]
+async fn a_cursor_behind_every_row_gives_an_empty_page() {
+    let app = filled(Duration::from_secs(5)).await;
+    let caller = app.admin().await;
+    for (path, list, end) in [
+        ("/messages?", "messages", i64::MIN),
+        ("/forwards?state=pending&", "forwards", i64::MIN),
+        ("/broadcasts?", "broadcasts", i64::MIN),
+        ("/broadcasts/b-0?", "broadcast", i64::MAX),
+        ("/subscribers?", "subscribers", i64::MAX),
+        ("/errors?", "errors", i64::MAX),
+    ] {
+        let cursor = URL_SAFE_NO_PAD.encode(format!("{list}:{end}"));
+        let page = caller.get(&format!("{path}cursor={cursor}")).await;
+        let page = page.with(200);
+        let rows = page.get("data").or_else(|| page.get("statuses"));
+        assert_eq!(rows, Some(&json!([])), "{path}: {page}");
+        assert_eq!(page["next_cursor"], Value::Null, "{path}");
+    }
     app.stop().await;
 }
 

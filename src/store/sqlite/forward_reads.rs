@@ -63,7 +63,8 @@ impl Reader {
     ) -> rusqlite::Result<Option<Vec<ForwardRecord>>> {
         self.cut_at(connection, Instant::now() + self.budget / 2)?;
         let select = forwards(connection, query, Of::Pending)?;
-        let last_key = query.window.before.map_or(i64::MAX, |before| before - 1);
+        let before = query.window.before.unwrap_or(i64::MAX);
+        let last_key = before.saturating_sub(1);
         let limit = i64::try_from(query.window.limit).unwrap_or(i64::MAX);
         let ends = [0, last_key, limit].map(Value::from);
         let found = connection

@@ -153,9 +153,10 @@ impl Reader {
         let (lowest, highest) = keyed.bounds(connection)?;
         let mut parts = KeyParts {
             order: keyed.order,
+            // A key may come from outside: it can be any number.
             keys: match (keyed.order, from) {
-                (ListOrder::NewestFirst, Some(before)) => (lowest, highest.min(before - 1)),
-                (ListOrder::OldestFirst, Some(after)) => (lowest.max(after + 1), highest),
+                (ListOrder::NewestFirst, Some(at)) => (lowest, highest.min(at.saturating_sub(1))),
+                (ListOrder::OldestFirst, Some(at)) => (lowest.max(at.saturating_add(1)), highest),
                 (_, None) => (lowest, highest),
             },
             span: FIRST_PART,
