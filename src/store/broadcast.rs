@@ -22,8 +22,6 @@ pub struct BroadcastCounts {
 /// A broadcast of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BroadcastRecord {
-    /// The key of its first message.
-    pub first_message_id: i64,
     /// Its id, as reported or registered.
     pub id: String,
     /// The name of its source.

@@ -6,6 +6,7 @@
 mod changes;
 mod forwarding;
 mod intake;
+mod lists;
 mod upkeep;
 
 use std::sync::Arc;

@@ -10,12 +10,10 @@ mod changes;
 mod forwards;
 mod keys;
 mod messages;
+mod place;
 mod subscribers;
 mod watching;
 mod webhooks;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::access::Caller;
 
@@ -36,6 +34,7 @@ pub use messages::{
     ErrorExistsQuery, MessageCountQuery, MessageQuery, TimelineQuery, UnknownErrorQuery,
     WebhookReportQuery,
 };
+pub use place::{ListPlace, Placed};
 pub use subscribers::{
     BacklogQuery, OutboundQuery, ReadableQuery, SubscriberHealthQuery, SubscriberQuery,
 };
@@ -73,24 +72,33 @@ impl From<&Caller> for Scope {
     }
 }
 
-/// A page of a list that has the newest first: by key, so that what comes meanwhile moves
-/// nothing.
+/// A page of a list: by place, so that what comes meanwhile moves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
-    /// Only keys below this one; from the newest when `None`.
-    pub before: Option<i64>,
+    /// Only what is behind this place; from the list's first row when `None`.
+    pub behind: Option<ListPlace>,
     /// At most this many.
     pub limit: usize,
 }
 
 impl Window {
-    /// The newest `limit`.
+    /// The newest `limit` of a list that has the newest first.
     #[must_use]
     pub const fn newest(limit: usize) -> Self {
         Self {
-            before: None,
+            behind: None,
             limit,
         }
+    }
+
+    /// The page of rows that are in memory, the oldest first.
+    #[must_use]
+    pub fn of_oldest<T: Placed>(self, rows: impl IntoIterator<Item = T>) -> Listing<T> {
+        let rows = rows.into_iter().map(|row| (row.place().key(), row));
+        let behind = self.behind.map(ListPlace::key);
+        let rows = rows.filter(|(key, _)| behind.is_none_or(|behind| *key > behind));
+        let rows = rows.take(self.limit.saturating_add(1)).collect();
+        Listing::page(rows, self.limit, None)
     }
 }
 
@@ -99,6 +107,9 @@ impl Window {
 pub struct Listing<T> {
     /// The rows.
     pub rows: Vec<T>,
+    /// Behind what the next page begins: the last row of a full page, or where the search was cut.
+    /// `None` when nothing is left.
+    pub next: Option<ListPlace>,
     /// How far the list was searched when its time budget was used up; `None` when the page is full
     /// or the list was searched to its end.
     pub reached: Option<Reached>,
@@ -107,8 +118,8 @@ pub struct Listing<T> {
 /// How far a list was searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// The last key that was searched: the next page begins behind it.
-    pub key: i64,
+    /// The last place that was searched: the next page begins behind it.
+    pub place: ListPlace,
     /// The time of the row there, ms since 1970 UTC.
     pub at_ms: Option<i64>,
 }
@@ -117,44 +128,34 @@ impl<T> From<Vec<T>> for Listing<T> {
     fn from(rows: Vec<T>) -> Self {
         Self {
             rows,
+            next: None,
             reached: None,
         }
     }
 }
 
 impl<T> Listing<T> {
+    /// The page of rows that were read with their keys. One row more than `limit` shows that the
+    /// list goes on.
+    pub(super) fn page(mut rows: Vec<(i64, T)>, limit: usize, reached: Option<Reached>) -> Self {
+        let is_more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| is_more);
+        let last = last.map(|(key, _)| ListPlace::of(*key));
+        let reached = reached.filter(|_| !is_more);
+        Self {
+            next: last.or(reached.map(|reached| reached.place)),
+            rows: rows.into_iter().map(|(_, row)| row).collect(),
+            reached,
+        }
+    }
+
     /// The same with each row turned into another.
     pub fn map<U>(self, turn: impl FnMut(T) -> U) -> Listing<U> {
         Listing {
             rows: self.rows.into_iter().map(turn).collect(),
+            next: self.next,
             reached: self.reached,
         }
-    }
-}
-
-/// The place in a list from which the next page goes on, as a word to be handed back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// The name of the list: a cursor of another one is refused.
-    pub list: &'static str,
-    /// The last key of the page before.
-    pub key: i64,
-}
-
-impl Cursor {
-    /// Reads a cursor of that list; `None` for any other text.
-    #[must_use]
-    pub fn read(list: &'static str, text: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let text = String::from_utf8(bytes).ok()?;
-        let key = text.strip_prefix(list)?.strip_prefix(':')?.parse().ok()?;
-        Some(Self { list, key })
-    }
-}
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { list, key } = self;
-        f.write_str(&URL_SAFE_NO_PAD.encode(format!("{list}:{key}")))
     }
 }

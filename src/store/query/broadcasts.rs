@@ -30,10 +30,8 @@ pub struct BroadcastDetailQuery {
     pub source: Option<String>,
     /// What may be seen.
     pub scope: Scope,
-    /// The messages behind this key; from the first one when `None`.
-    pub after: Option<i64>,
-    /// At most this many messages.
-    pub limit: usize,
+    /// Which page of its messages, the first to arrive first.
+    pub window: Window,
 }
 
 impl Query for BroadcastDetailQuery {

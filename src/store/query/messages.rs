@@ -1,6 +1,6 @@
 //! Questions about messages.
 
-use super::{Listing, Scope, Window};
+use super::{ListPlace, Listing, Scope, Window};
 use crate::model::Status;
 use crate::store::Query;
 use crate::store::overview::{MessageCount, UnknownError, WebhookRecord};
@@ -101,8 +101,8 @@ impl Query for ErrorExistsQuery {
 /// searched from the newest on, as long as a list may.
 #[derive(Debug, Clone)]
 pub struct UnknownErrorQuery {
-    /// Only in reports below this key.
-    pub before: Option<i64>,
+    /// Only in reports behind this place, which are older; in all when `None`.
+    pub behind: Option<ListPlace>,
 }
 
 impl Query for UnknownErrorQuery {

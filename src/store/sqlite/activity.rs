@@ -28,7 +28,11 @@ impl SqliteQuery for SourceActivityQuery {
                 }
             }
             let rows = sources.into_values().collect();
-            Ok(Listing { rows, reached })
+            Ok(Listing {
+                rows,
+                next: None,
+                reached,
+            })
         })
     }
 }

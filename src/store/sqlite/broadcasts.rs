@@ -19,12 +19,12 @@ use crate::store::Error;
 use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
 use crate::store::poll::{PollRecord, PollState};
 use crate::store::query::{
-    BroadcastDetail, BroadcastDetailQuery, BroadcastQuery, Listing, Reached, Scope, Window,
+    BroadcastDetail, BroadcastDetailQuery, BroadcastQuery, ListPlace, Listing, Reached, Scope,
+    Window,
 };
 
 /// As `v_broadcasts` counts.
-const COUNTS: &str = "min(message_id) AS first_message_id, broadcast, source.name AS source, \
-     count(*) AS total, \
+const COUNTS: &str = "broadcast, source.name AS source, count(*) AS total, \
      count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted') \
          OR (status = 'sent' AND source.ends_at_sent)) AS success, \
      count(*) FILTER (WHERE status = 'failed') AS failure, \
@@ -46,22 +46,31 @@ impl SqliteQuery for BroadcastQuery {
         reader.read("list broadcasts", |connection| {
             let begun = Instant::now();
             let found = match reader.by_index(connection, &scope, window)? {
-                Some(found) => Listing::from(found),
+                Some(found) => Listing::page(found, window.limit, None),
                 None => reader.list_on(connection, &firsts(&scope), window, read_first)?,
             };
-            let mut broadcasts = Listing::from(Vec::with_capacity(found.rows.len()));
+            let mut broadcasts = Listing {
+                rows: Vec::with_capacity(found.rows.len()),
+                next: found.next,
+                reached: found.reached,
+            };
+            let mut last: Option<Reached> = None;
             for first in found.rows {
                 // Counting looks at each message: what there is no time for is left to the next page.
-                if let Some(last) = broadcasts.rows.last()
+                if let Some(last) = last
                     && begun.elapsed() >= reader.budget
                 {
-                    broadcasts.reached = Some(reached(last));
+                    broadcasts.next = Some(last.place);
+                    broadcasts.reached = Some(last);
                     return Ok(broadcasts);
                 }
                 let counted = counted(connection, &scope, &first.broadcast, Some(first.source_id))?;
+                last = counted.last().map(|record| Reached {
+                    place: ListPlace::of(first.message_id),
+                    at_ms: Some(record.first_report_at_ms),
+                });
                 broadcasts.rows.extend(counted);
             }
-            broadcasts.reached = found.reached;
             Ok(broadcasts)
         })
     }
@@ -80,19 +89,22 @@ fn narrowed(scope: Scope, source: Option<String>) -> Option<Scope> {
 }
 
 impl Reader {
-    /// Looks through the index of broadcasts, which has no order by key; `None` when that took half
-    /// of a list's time, because there are so many messages.
+    /// Looks through the index of broadcasts, which has no order by key, for each with its key;
+    /// `None` when that took half of a list's time, because there are so many messages.
     fn by_index(
         &self,
         connection: &Connection,
         scope: &Scope,
         window: Window,
-    ) -> rusqlite::Result<Option<Vec<First>>> {
+    ) -> rusqlite::Result<Option<Vec<(i64, First)>>> {
         self.cut_at(connection, Instant::now() + self.budget / 2)?;
         let (sql, values) = grouped(scope, window);
         let found = connection
             .prepare(&sql)?
-            .query_map(params_from_iter(&values), read_first)
+            .query_map(params_from_iter(&values), |row| {
+                let first = read_first(row)?;
+                Ok((first.message_id, first))
+            })
             .and_then(Iterator::collect);
         self.cut_at_last(connection)?;
         match found {
@@ -137,14 +149,10 @@ impl BroadcastDetailQuery {
         reader: &Reader,
         broadcast: &BroadcastRecord,
     ) -> Result<Listing<BroadcastMessage>, Error> {
-        let window = Window {
-            before: self.after,
-            limit: self.limit,
-        };
         let select = |_: &Connection| Ok(messages(broadcast, &self.scope));
         reader.list(
             "read the messages of the broadcast",
-            window,
+            self.window,
             select,
             |row| {
                 Ok(BroadcastMessage {
@@ -164,32 +172,30 @@ impl BroadcastDetailQuery {
 struct First {
     broadcast: String,
     source_id: i64,
+    message_id: i64,
 }
 
 fn read_first(row: &Row<'_>) -> rusqlite::Result<First> {
     Ok(First {
-        broadcast: row.get("broadcast")?,
-        source_id: row.get("source_id")?,
+        broadcast: row.get(0)?,
+        source_id: row.get(1)?,
+        message_id: row.get(2)?,
     })
 }
 
-const fn reached(last: &BroadcastRecord) -> Reached {
-    Reached {
-        key: last.first_message_id,
-        at_ms: Some(last.first_report_at_ms),
-    }
-}
-
-/// The statement that has the first message of each broadcast, by their index.
+/// The statement that has the first message of each broadcast, by their index: one more than the
+/// page has.
 pub(super) fn grouped(scope: &Scope, window: Window) -> (String, Vec<Value>) {
     let mut clause = Clause::default();
     clause.and("broadcast IS NOT NULL");
     seen(&mut clause, scope, "message");
-    let before = clause.bind(window.before.unwrap_or(i64::MAX));
-    let limit = clause.bind(i64::try_from(window.limit).unwrap_or(i64::MAX));
+    let behind = clause.bind(window.behind.map_or(i64::MAX, ListPlace::key));
+    let wanted = i64::try_from(window.limit.saturating_add(1)).unwrap_or(i64::MAX);
+    let wanted = clause.bind(wanted);
     let sql = format!(
-        "SELECT broadcast, source_id FROM message WHERE {} GROUP BY broadcast, source_id \
-         HAVING min(message_id) < {before} ORDER BY min(message_id) DESC LIMIT {limit}",
+        "SELECT broadcast, source_id, min(message_id) FROM message WHERE {} \
+         GROUP BY broadcast, source_id \
+         HAVING min(message_id) < {behind} ORDER BY min(message_id) DESC LIMIT {wanted}",
         clause.text()
     );
     (sql, clause.values().to_vec())
@@ -292,7 +298,6 @@ fn registered(poll: PollRecord) -> BroadcastRecord {
     let mut counts = BroadcastCounts::default();
     cover(&mut counts, &poll);
     BroadcastRecord {
-        first_message_id: 0,
         counts,
         id: poll.broadcast,
         source: poll.source,
@@ -304,7 +309,6 @@ fn registered(poll: PollRecord) -> BroadcastRecord {
 
 fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {
     Ok(BroadcastRecord {
-        first_message_id: row.get("first_message_id")?,
         id: row.get("broadcast")?,
         source: row.get("source")?,
         ends_at_sent: row.get("ends_at_sent")?,

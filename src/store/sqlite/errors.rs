@@ -11,7 +11,9 @@ use super::reader::{Reader, SqliteQuery};
 use super::{backend, ranges};
 use crate::store::Error;
 use crate::store::overview::UnknownError;
-use crate::store::query::{ErrorExistsQuery, Listing, SourceExistsQuery, UnknownErrorQuery};
+use crate::store::query::{
+    ErrorExistsQuery, ListPlace, Listing, SourceExistsQuery, UnknownErrorQuery,
+};
 
 /// Brings the table `error_code`, for analysts to join, up to this build's catalogue; what
 /// stands there already is not written again, nor synced.
@@ -112,7 +114,7 @@ impl SqliteQuery for UnknownErrorQuery {
         reader.read("look for unknown errors", |connection| {
             let mut select = connection.prepare(UNKNOWN)?;
             let mut known: HashMap<String, UnknownError> = HashMap::new();
-            let keys = (&ranges::all()[..], self.before);
+            let keys = (&ranges::all()[..], self.behind.map(ListPlace::key));
             let reached = reader.walk(connection, REPORTS, keys, |part| {
                 let found: Vec<UnknownError> = select
                     .query_map([part.first, part.last], read_unknown)?
@@ -130,7 +132,11 @@ impl SqliteQuery for UnknownErrorQuery {
                 let by_number = other.reports.cmp(&one.reports);
                 by_number.then_with(|| one.error_key.cmp(&other.error_key))
             });
-            Ok(Listing { rows, reached })
+            Ok(Listing {
+                rows,
+                next: reached.map(|reached| reached.place),
+                reached,
+            })
         })
     }
 }

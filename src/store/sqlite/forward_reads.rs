@@ -14,8 +14,8 @@ use super::{messages, search};
 use crate::model::{ForwardState, Word as _};
 use crate::store::Error;
 use crate::store::query::{
-    AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery, Listing,
-    Scope,
+    AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery, ListPlace,
+    Listing, Scope,
 };
 use crate::store::timeline::{
     AttemptAt, AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord,
@@ -44,7 +44,7 @@ impl SqliteQuery for ForwardQuery {
             if self.state == Some(ForwardState::Pending) {
                 let found = reader.pending_forwards(connection, &self)?;
                 if let Some(found) = found {
-                    return Ok(Listing::from(found));
+                    return Ok(Listing::page(found, self.window.limit, None));
                 }
             }
             let select = forwards(connection, &self, Of::AnyState)?;
@@ -54,25 +54,25 @@ impl SqliteQuery for ForwardQuery {
 }
 
 impl Reader {
-    /// Looks through the index of what is pending, which has no order by key; `None` when that took
-    /// half of a list's time, because so much is.
+    /// Looks through the index of what is pending, which has no order by key, for each forward with
+    /// its key; `None` when that took half of a list's time, because so much is.
     fn pending_forwards(
         &self,
         connection: &Connection,
         query: &ForwardQuery,
-    ) -> rusqlite::Result<Option<Vec<ForwardRecord>>> {
+    ) -> rusqlite::Result<Option<Vec<(i64, ForwardRecord)>>> {
         self.cut_at(connection, Instant::now() + self.budget / 2)?;
         let select = forwards(connection, query, Of::Pending)?;
-        let before = query.window.before.unwrap_or(i64::MAX);
-        let last_key = before.saturating_sub(1);
-        let limit = i64::try_from(query.window.limit).unwrap_or(i64::MAX);
-        let ends = [0, last_key, limit].map(Value::from);
+        let behind = query.window.behind.map_or(i64::MAX, ListPlace::key);
+        let wanted = i64::try_from(query.window.limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let ends = [0, behind.saturating_sub(1), wanted].map(Value::from);
+        let values = select.values.iter().chain(&ends);
         let found = connection
             .prepare(&select.sql)?
-            .query_map(
-                params_from_iter(select.values.iter().chain(&ends)),
-                read_forward,
-            )
+            .query_map(params_from_iter(values), |row| {
+                let key: i64 = row.get("forward_id")?;
+                Ok((key, read_forward(row)?))
+            })
             .and_then(Iterator::collect);
         self.cut_at_last(connection)?;
         match found {

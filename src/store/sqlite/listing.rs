@@ -14,7 +14,7 @@ use super::clause::Select;
 use super::ranges::KeySpan;
 use super::reader::{Reader, is_interrupted};
 use crate::store::Error;
-use crate::store::query::{Listing, Reached, Window};
+use crate::store::query::{ListPlace, Listing, Reached, Window};
 
 /// Keys in the first part.
 const FIRST_PART: i64 = 256;
@@ -92,7 +92,8 @@ impl Reader {
         })
     }
 
-    /// As [`Self::list`], on a connection that is there.
+    /// As [`Self::list`], on a connection that is there. One row more than the page has is looked
+    /// for: it shows that the list goes on.
     pub(super) fn list_on<T>(
         &self,
         connection: &Connection,
@@ -101,29 +102,28 @@ impl Reader {
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Listing<T>> {
         let mut statement = connection.prepare(&select.sql)?;
+        let wanted = window.limit.saturating_add(1);
         let mut rows_found = Vec::new();
         let reached = self.walk(
             connection,
             select.keyed,
-            (&select.keys, window.before),
+            (&select.keys, window.behind.map(ListPlace::key)),
             |part| {
                 let KeyPart { first, last, at } = part;
-                let left = i64::try_from(window.limit.saturating_sub(rows_found.len()));
+                let left = i64::try_from(wanted.saturating_sub(rows_found.len()));
                 let ends = [first, last, left.unwrap_or(i64::MAX)].map(Value::from);
                 let values = select.values.iter().chain(&ends);
                 let mut rows =
                     statement.query(params_from_iter(values.map(|it| it as &dyn ToSql)))?;
                 while let Some(row) = rows.next()? {
-                    rows_found.push(read(row)?);
-                    *at = Some(row.get(select.keyed.key)?);
+                    let key: i64 = row.get(select.keyed.key)?;
+                    rows_found.push((key, read(row)?));
+                    *at = Some(key);
                 }
-                Ok(rows_found.len() >= window.limit)
+                Ok(rows_found.len() >= wanted)
             },
         )?;
-        Ok(Listing {
-            rows: rows_found,
-            reached,
-        })
+        Ok(Listing::page(rows_found, window.limit, reached))
     }
 
     /// Searches keys part by part until `search` says that it has enough; answers how far that came
@@ -139,7 +139,8 @@ impl Reader {
         self.cut_at_last(connection)?;
         let Some(key) = reached? else { return Ok(None) };
         let at_ms = keyed.time_at(connection, key)?;
-        Ok(Some(Reached { key, at_ms }))
+        let place = ListPlace::of(key);
+        Ok(Some(Reached { place, at_ms }))
     }
 
     /// As [`Self::walk`]; answers the last key that was searched.
@@ -147,14 +148,14 @@ impl Reader {
         &self,
         connection: &Connection,
         keyed: ListedTable,
-        (keys, from): (&[KeySpan], Option<i64>),
+        (keys, behind): (&[KeySpan], Option<i64>),
         mut search: impl FnMut(KeyPart<'_>) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<i64>> {
         let (lowest, highest) = keyed.bounds(connection)?;
         let mut parts = KeyParts {
             order: keyed.order,
-            // A key may come from outside: it can be any number.
-            keys: match (keyed.order, from) {
+            // A place may come from outside: it can be any number.
+            keys: match (keyed.order, behind) {
                 (ListOrder::NewestFirst, Some(at)) => (lowest, highest.min(at.saturating_sub(1))),
                 (ListOrder::OldestFirst, Some(at)) => (lowest.max(at.saturating_add(1)), highest),
                 (_, None) => (lowest, highest),

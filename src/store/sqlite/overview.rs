@@ -124,7 +124,11 @@ impl SqliteQuery for SubscriberQuery {
                 }
             };
             let rows = load(connection)?.into_iter().map(overview).collect();
-            Ok(Listing { rows, reached })
+            Ok(Listing {
+                rows,
+                next: None,
+                reached,
+            })
         })
     }
 }

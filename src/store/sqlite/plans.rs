@@ -268,7 +268,6 @@ fn a_list_of_webhooks_is_read_by_key_and_the_unparsed_by_their_index() {
 fn a_list_of_broadcasts_is_read_by_an_index_or_by_key() {
     let (_folder, store) = open();
     let broadcast = BroadcastRecord {
-        first_message_id: 1,
         counts: BroadcastCounts::default(),
         id: "b".to_owned(),
         source: "meta".to_owned(),

@@ -178,5 +178,5 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(query).await?;
-    done(&paging.page(rows, |row| row.account_event_id, AccountEventView::from))
+    done(&paging.page(rows, AccountEventView::from))
 }

@@ -91,5 +91,5 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(query).await?;
-    done(&paging.page(rows, |row| row.attempt_id, AttemptAtView::from))
+    done(&paging.page(rows, AttemptAtView::from))
 }

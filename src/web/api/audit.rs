@@ -77,5 +77,5 @@ pub(super) async fn list(
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
     let rows = context.read(AuditQuery { window }).await?;
-    done(&paging.page(rows, |row| row.audit_id, AuditEntryView::from))
+    done(&paging.page(rows, AuditEntryView::from))
 }

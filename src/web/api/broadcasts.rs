@@ -187,7 +187,7 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(query).await?;
-    done(&paging.page(rows, |row| row.first_message_id, BroadcastView::from))
+    done(&paging.page(rows, BroadcastView::from))
 }
 
 /// Which page of which source's.
@@ -224,8 +224,7 @@ pub(super) async fn read(
         id,
         source: query.source,
         scope: list.scope,
-        after: paging.after(),
-        limit: paging.window().limit,
+        window: paging.window(),
     };
     let BroadcastDetail {
         mut broadcasts,
@@ -236,11 +235,8 @@ pub(super) async fn read(
         let detail = "several sources have a broadcast of this id: say which source";
         return Err(Problem::field("source", detail));
     }
-    let page = paging.page(
-        messages,
-        |message| message.message_id,
-        |message| BroadcastStatusView::new(message, broadcast.ends_at_sent),
-    );
+    let show = |message| BroadcastStatusView::new(message, broadcast.ends_at_sent);
+    let page = paging.page(messages, show);
     let (statuses, next_cursor) = page.into_parts();
     let is_failure = |entry: &&BroadcastStatusView| entry.status == Bucket::Failure;
     done(&Detail {

@@ -4,18 +4,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{Segment, UrlQuery};
-use super::list::ListFilter;
 use super::page::{Page, Paging};
 use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::catalogue::{self, CatalogueEntry, Fix, Resend};
 use crate::model::{MessageType, Whole, quoted};
 use crate::store::overview::UnknownError;
-use crate::store::query::{Cursor, Listing, UnknownErrorQuery};
+use crate::store::query::UnknownErrorQuery;
 use crate::web::problem::Problem;
-
-/// The name of the list of unknown errors in its cursors.
-const UNKNOWN: &str = "unknown-errors";
 
 /// What an error code means, in plain words.
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,25 +81,17 @@ pub(super) struct ErrorListQuery {
 #[utoipa::path(get, path = "/errors", tag = "errors", params(ErrorListQuery),
     responses((status = 200, description = "One page.", body = Page<CatalogueEntryView>)))]
 pub(super) async fn list(
-    context: HandlerContext,
-    UrlQuery(query, faults): UrlQuery<ErrorListQuery>,
+    _: HandlerContext,
+    UrlQuery(query, mut faults): UrlQuery<ErrorListQuery>,
 ) -> Reply {
-    let page = ("errors", query.limit, query.cursor.as_deref());
-    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
+    let cursor = query.cursor.as_deref();
+    let paging: Paging<usize> = Paging::new("errors", query.limit, cursor, &mut faults);
+    faults.end()?;
     let entries = match query.search.as_deref() {
         Some(term) => catalogue::search(term),
         None => catalogue::all().iter().collect(),
     };
-    let rows: Vec<(i64, &'static CatalogueEntry)> = (0_i64..)
-        .zip(entries)
-        .filter(|(place, _)| paging.after().is_none_or(|after| *place > after))
-        .take(paging.window().limit)
-        .collect();
-    done(&paging.page(
-        rows,
-        |(place, _)| *place,
-        |(_, entry)| CatalogueEntryView::from(entry),
-    ))
+    done(&paging.cut(entries, CatalogueEntryView::from))
 }
 
 /// One error.
@@ -184,22 +172,10 @@ pub(super) async fn unknown(
     UrlQuery(query, mut faults): UrlQuery<UnknownErrorListQuery>,
 ) -> Reply {
     let limit: Option<Whole<1, 100>> = None;
-    let paging = Paging::new(UNKNOWN, limit, query.cursor.as_deref(), &mut faults);
+    let cursor = query.cursor.as_deref();
+    let paging: Paging = Paging::new("unknown-errors", limit, cursor, &mut faults);
     faults.end()?;
-    let before = paging.after();
-    let found = context.read(UnknownErrorQuery { before });
-    let Listing { rows, reached } = found.await?;
-    let next = reached.map(|reached| Cursor {
-        list: UNKNOWN,
-        key: reached.key,
-    });
-    done(&Page {
-        next_cursor: next.map(|cursor| cursor.to_string()),
-        searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
-        ..Page::from(
-            rows.into_iter()
-                .map(UnknownErrorView::from)
-                .collect::<Vec<_>>(),
-        )
-    })
+    let behind = paging.behind();
+    let rows = context.read(UnknownErrorQuery { behind }).await?;
+    done(&paging.page(rows, UnknownErrorView::from))
 }

@@ -241,7 +241,7 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(query).await?;
-    done(&paging.page(rows, |row| row.forward_id, ForwardView::from))
+    done(&paging.page(rows, ForwardView::from))
 }
 
 /// Who sees all sources sees the subscriber of each forward that it sees.

@@ -259,11 +259,8 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(query).await?;
-    done(&paging.page(
-        rows,
-        |row| row.message_id,
-        |row| MessageView::new(row, &context.caller, list.now_ms),
-    ))
+    let show = |row| MessageView::new(row, &context.caller, list.now_ms);
+    done(&paging.page(rows, show))
 }
 
 async fn find(context: &HandlerContext, id: String) -> Result<Timeline, Problem> {

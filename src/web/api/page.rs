@@ -1,12 +1,17 @@
-//! Pages of lists: by key, so that what comes meanwhile neither repeats nor hides a row.
+//! Pages of lists: by place, so that what comes meanwhile neither repeats nor hides a row.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::faults::Faults;
 use super::time::Time;
 use crate::model::Whole;
-use crate::store::query::{Cursor, Listing, Window};
+use crate::store::query::{ListPlace, Listing, Window};
 
 /// Rows of a page when the caller does not say.
 const USUAL: usize = 50;
@@ -43,13 +48,16 @@ impl<T> Page<T> {
 }
 
 /// Which page of which list is requested.
-pub(super) struct Paging {
+///
+/// `P` is what names a row in the list's cursors: its place in the store, or its index in a list
+/// that never changes.
+pub(super) struct Paging<P = ListPlace> {
     list: &'static str,
     limit: usize,
-    after: Option<i64>,
+    behind: Option<P>,
 }
 
-impl Paging {
+impl<P: FromStr + Display> Paging<P> {
     /// The rows that `limit` allows, after `cursor`; a cursor of another list is a fault.
     pub(super) fn new<const MOST: u32>(
         list: &'static str,
@@ -59,52 +67,78 @@ impl Paging {
     ) -> Self {
         let limit = limit.and_then(|limit| usize::try_from(limit.get()).ok());
         let limit = limit.unwrap_or(USUAL);
-        let after = cursor.and_then(|cursor| {
-            let read = Cursor::read(list, cursor);
+        let behind = cursor.and_then(|cursor| {
+            let read = read_cursor(list, cursor);
             if read.is_none() {
                 let remedy = "take cursor from next_cursor of this list's answer";
                 faults.add("cursor", remedy);
             }
-            Some(read?.key)
+            read
         });
-        Self { list, limit, after }
-    }
-
-    /// The rows to read of a list that has the newest first: one more than a page has, which
-    /// shows whether there is a next one.
-    pub(super) const fn window(&self) -> Window {
-        Window {
-            before: self.after,
-            limit: self.limit + 1,
+        Self {
+            list,
+            limit,
+            behind,
         }
     }
 
-    /// The last row of the page before.
-    pub(super) const fn after(&self) -> Option<i64> {
-        self.after
+    /// A place as a word that the client hands back for the page behind it.
+    fn cursor(&self, place: &P) -> String {
+        let list = self.list;
+        URL_SAFE_NO_PAD.encode(format!("{list}:{place}"))
+    }
+}
+
+/// Reads a cursor of that list; `None` for any other text.
+fn read_cursor<P: FromStr>(list: &str, text: &str) -> Option<P> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    text.strip_prefix(list)?.strip_prefix(':')?.parse().ok()
+}
+
+impl Paging {
+    /// The rows to read of a list.
+    pub(super) const fn window(&self) -> Window {
+        Window {
+            behind: self.behind,
+            limit: self.limit,
+        }
     }
 
-    /// The page: the rows as read, one more than fits when there is a next page.
-    pub(super) fn page<R, T>(
-        &self,
-        listing: impl Into<Listing<R>>,
-        key: impl Fn(&R) -> i64,
-        show: impl Fn(R) -> T,
-    ) -> Page<T> {
-        let Listing { mut rows, reached } = listing.into();
-        let is_more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        let last = rows.last().filter(|_| is_more).map(key);
-        let reached = reached.filter(|_| !is_more);
-        let key = last.or(reached.map(|reached| reached.key));
-        let cursor = |key| Cursor {
-            list: self.list,
-            key,
-        };
+    /// The place of the last row of the page before.
+    pub(super) const fn behind(&self) -> Option<ListPlace> {
+        self.behind
+    }
+
+    /// The page: the rows as read.
+    pub(super) fn page<R, T>(&self, listing: Listing<R>, show: impl Fn(R) -> T) -> Page<T> {
+        let Listing {
+            rows,
+            next,
+            reached,
+        } = listing;
         Page {
             data: rows.into_iter().map(show).collect(),
-            next_cursor: key.map(|key| cursor(key).to_string()),
+            next_cursor: next.map(|place| self.cursor(&place)),
             searched_back_to: reached.and_then(|reached| reached.at_ms).map(Time),
+        }
+    }
+}
+
+impl Paging<usize> {
+    /// The page of a list that never changes, of which all rows are at hand.
+    pub(super) fn cut<R, T>(
+        &self,
+        all: impl IntoIterator<Item = R>,
+        show: impl Fn(R) -> T,
+    ) -> Page<T> {
+        let first = self.behind.map_or(0, |last| last.saturating_add(1));
+        let mut rest = all.into_iter().skip(first);
+        let data: Vec<T> = rest.by_ref().take(self.limit).map(show).collect();
+        let last = first.saturating_add(data.len()).saturating_sub(1);
+        Page {
+            next_cursor: rest.next().map(|_| self.cursor(&last)),
+            ..Page::from(data)
         }
     }
 }

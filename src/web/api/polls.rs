@@ -147,5 +147,5 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(polls).await?;
-    done(&paging.page(rows, |row| row.poll_id, PollView::from))
+    done(&paging.page(rows, PollView::from))
 }

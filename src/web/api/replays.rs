@@ -185,7 +185,7 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(replays).await?;
-    done(&paging.page(rows, |row| row.replay_id, ReplayView::from))
+    done(&paging.page(rows, ReplayView::from))
 }
 
 /// One replay and how far it is.

@@ -140,7 +140,7 @@ async fn views(context: &HandlerContext) -> Result<SourcesView, Problem> {
     let api = &context.shared.api;
     let public_url = api.public_url.as_deref();
     let sources = api.operations.sources().iter();
-    let Listing { rows, reached } = activity;
+    let Listing { rows, reached, .. } = activity;
     let data = sources
         .filter(|source| context.caller.sees_source(&source.name))
         .map(|source| SourceView::new(source, &context.caller, public_url, (&rows, &polls)))

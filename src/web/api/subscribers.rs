@@ -155,26 +155,21 @@ pub(super) async fn list(
     let page = ("subscribers", query.limit, query.cursor.as_deref());
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let subscribers = Arc::clone(&context.shared.store.subscribers().borrow());
-    let rows: Vec<&Arc<Subscriber>> = subscribers
-        .iter()
-        .filter(|subscriber| paging.after().is_none_or(|after| subscriber.id > after))
-        .filter(|subscriber| context.caller.sees(subscriber))
-        .take(paging.window().limit)
-        .collect();
+    let seen = subscribers.iter();
+    let seen = seen.filter(|subscriber| context.caller.sees(subscriber));
+    let rows = paging.window().of_oldest(seen.cloned());
     let (now_ms, is_counted) = (context.shared.clock.now_ms(), query.counts == Some(true));
     let Listing {
         rows: counts,
         reached,
+        ..
     } = if is_counted {
         context.read(SubscriberQuery { now_ms }).await?
     } else {
         Vec::new().into()
     };
-    let mut page = paging.page(
-        rows,
-        |subscriber| subscriber.id,
-        |subscriber| ListedSubscriberView::new(subscriber, &counts),
-    );
+    let show = |subscriber: Arc<Subscriber>| ListedSubscriberView::new(&subscriber, &counts);
+    let mut page = paging.page(rows, show);
     page.searched_back_to = reached.and_then(|reached| reached.at_ms).map(Time);
     done(&page)
 }

@@ -78,7 +78,7 @@ pub(super) async fn list(
     let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
     let window = paging.window();
     let rows = context.read(TemplateQuery { window }).await?;
-    done(&paging.page(rows, |row| row.template_id, TemplateView::from))
+    done(&paging.page(rows, TemplateView::from))
 }
 
 /// One template.

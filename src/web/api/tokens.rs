@@ -107,12 +107,11 @@ pub(super) async fn list(
     context: HandlerContext,
     UrlQuery(query, mut faults): UrlQuery<TokenListQuery>,
 ) -> Reply {
-    let paging = Paging::new("tokens", query.limit, query.cursor.as_deref(), &mut faults);
+    let cursor = query.cursor.as_deref();
+    let paging: Paging = Paging::new("tokens", query.limit, cursor, &mut faults);
     faults.end()?;
-    let mut rows = context.shared.store.tokens();
-    rows.retain(|row| paging.after().is_none_or(|after| row.token_id > after));
-    rows.truncate(paging.window().limit);
-    done(&paging.page(rows, |row| row.token_id, TokenView::from))
+    let rows = paging.window().of_oldest(context.shared.store.tokens());
+    done(&paging.page(rows, TokenView::from))
 }
 
 /// Make a token. Its text is in the answer, this once.

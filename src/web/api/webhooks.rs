@@ -124,7 +124,7 @@ pub(super) async fn list(
         window: paging.window(),
     };
     let rows = context.read(query).await?;
-    done(&paging.page(rows, |row| row.webhook_id, WebhookView::from))
+    done(&paging.page(rows, WebhookView::from))
 }
 
 async fn find(context: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Problem> {
