@@ -6,6 +6,7 @@ use super::{Duty, Next, after, before};
 use crate::clock::Clock;
 use crate::config::Retention;
 use crate::model::Word as _;
+use crate::store::query::ListPlace;
 use crate::store::{Error, Lease, Prunable, PruneStep, Store};
 
 /// From the beginning of a round to the next.
@@ -28,8 +29,8 @@ struct PruneRound {
     began_ms: i64,
     /// The place of the kind that is removed now.
     kind: usize,
-    /// The key up to which that is done.
-    after_key: i64,
+    /// The place up to which that is done.
+    behind: Option<ListPlace>,
     /// How many of it were removed.
     removed: usize,
 }
@@ -39,7 +40,7 @@ impl PruneRound {
         Self {
             began_ms,
             kind,
-            after_key: 0,
+            behind: None,
             removed: 0,
         }
     }
@@ -100,12 +101,12 @@ impl Duty for Pruning {
             let step = PruneStep {
                 what,
                 before_ms: self.before_ms(what, round.began_ms),
-                after_key: round.after_key,
+                behind: round.behind,
             };
             let pruned = self.store.step(step).await?;
             round.removed += pruned.removed;
-            if let Some(after_key) = pruned.next_after {
-                round.after_key = after_key;
+            if pruned.next.is_some() {
+                round.behind = pruned.next;
                 self.round = Some(round);
                 return Ok(Next::After(PAUSE));
             }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Durability;
+use super::query::ListPlace;
 use crate::model::MessageType;
 
 /// Something about the store that its operator should know.
@@ -86,8 +87,8 @@ pub struct PruneStep {
     pub what: Prunable,
     /// What is older, ms since 1970 UTC.
     pub before_ms: i64,
-    /// Where the last step ended; 0 for the first one.
-    pub after_key: i64,
+    /// Where the last step ended; `None` for the first one.
+    pub behind: Option<ListPlace>,
 }
 
 /// What a step of pruning came to.
@@ -96,7 +97,7 @@ pub struct Pruned {
     /// Rows removed, those that hang on them aside.
     pub removed: usize,
     /// Where the next step goes on; `None` when nothing that is old can be left.
-    pub next_after: Option<i64>,
+    pub next: Option<ListPlace>,
 }
 
 /// What an erasure removed, or would remove.

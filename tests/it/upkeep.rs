@@ -22,7 +22,7 @@ pub(crate) async fn prune(app: &TestApp, what: Prunable, before_ms: i64) -> usiz
     let step = PruneStep {
         what,
         before_ms,
-        after_key: 0,
+        behind: None,
     };
     app.store.step(step).await.unwrap().removed
 }

@@ -26,19 +26,20 @@ each_engine!(
 );
 
 async fn prune(store: &Store, what: Prunable, before_ms: i64) -> usize {
-    let mut after_key = Some(0);
-    let mut removed = 0;
-    while let Some(key) = after_key {
+    let (mut removed, mut behind) = (0, None);
+    loop {
         let step = PruneStep {
             what,
             before_ms,
-            after_key: key,
+            behind,
         };
         let pruned = store.step(step).await.unwrap();
         removed += pruned.removed;
-        after_key = pruned.next_after;
+        behind = pruned.next;
+        if behind.is_none() {
+            return removed;
+        }
     }
-    removed
 }
 
 async fn what_is_old_is_pruned_and_what_is_pending_is_not(subject: Subject) {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::model::Word as _;
 use crate::store::clock_hold::latest_credible_ms;
+use crate::store::query::ListPlace;
 use crate::store::{Error, Prunable, PruneStep, Pruned};
 
 /// Rows that one step looks at.
@@ -20,6 +21,8 @@ const STEP: i64 = 500;
 const MESSAGES_STEP: i64 = 100;
 /// Links between a person's names that one step removes.
 const PEOPLE_STEP: usize = 500;
+/// Before every row: keys begin at 1.
+const BEGINNING: ListPlace = ListPlace::of(0);
 
 impl SqliteStep for PruneStep {
     async fn take(self, store: &SqliteStore) -> Result<Pruned, Error> {
@@ -58,15 +61,16 @@ impl SqliteStep for PruneStep {
         };
         Ok(Pruned {
             removed,
-            next_after: (removed > 0).then_some(step.after_key),
+            next: (removed > 0).then_some(step.behind.unwrap_or(BEGINNING)),
         })
     }
 }
 
 impl SqliteStore {
     async fn step_through(&self, step: PruneStep, table: SteppedTable) -> Result<Pruned, Error> {
+        let after_key = step.behind.unwrap_or(BEGINNING).key();
         let look = move |connection: &Connection| {
-            ranges::before(connection, table.timed, step.after_key, step.before_ms)
+            ranges::before(connection, table.timed, after_key, step.before_ms)
         };
         let keys = self.look("look for what is old", look).await?;
         self.remove_old(step, move |connection, bounds| {
@@ -208,7 +212,7 @@ pub(super) fn step_through(
     }
     Ok(Pruned {
         removed: going.len(),
-        next_after: (done_key < i64::MAX).then_some(done_key),
+        next: (done_key < i64::MAX).then_some(ListPlace::of(done_key)),
     })
 }
 

@@ -15,7 +15,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{
-    MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
+    ListPlace, MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
     SubscriberQuery, Window,
 };
 
@@ -252,7 +252,9 @@ impl Walked {
         loop {
             let keys = before(&self.connection, table.timed, after, before_ms).unwrap();
             let step = retention::step_through(&self.connection, table, bounds, keys).unwrap();
-            let Some(next) = step.next_after else { return };
+            let Some(next) = step.next.map(ListPlace::key) else {
+                return;
+            };
             assert!(next > after, "each step goes on");
             after = next;
         }
