@@ -305,7 +305,9 @@ impl Server {
         let (address, http, socket) = match begun {
             Ok(begun) => begun,
             Err(error) => {
-                store.close().await?;
+                if let Err(loss) = store.close().await {
+                    tracing::error!(%loss, "store.failed");
+                }
                 return Err(error);
             }
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -38,12 +39,10 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
         let mut terminated = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
         let running = loaded.config.clone();
-        let mut origins = loaded.origins.into_values();
-        let file = origins.find_map(|origin| match origin {
-            Origin::File { file, .. } => Some(file),
-            _ => None,
-        });
+        let file = file_of(loaded.origins.into_values());
+        let start = Start::new()?;
         let server = server::build(loaded.config, Clock::system())?;
+        drop(start);
         let ingest = server.ingest();
         server
             .run_until(async {
@@ -82,6 +81,39 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
         runtime.shutdown_background();
     }
     ended.map(|()| Exit::Done)
+}
+
+/// A start, which waits for a process that has the store: a signal ends it at once, as a crash would.
+/// Nothing is begun yet. The start has a thread to itself, so this is for another one.
+struct Start(JoinHandle<()>);
+
+impl Start {
+    fn new() -> std::io::Result<Self> {
+        let mut terminated = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        Ok(Self(tokio::spawn(async move {
+            tokio::select! {
+                _ = terminated.recv() => {}
+                _ = interrupted.recv() => {}
+            }
+            tracing::info!("stopped before it was started");
+            std::process::exit(0);
+        })))
+    }
+}
+
+impl Drop for Start {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The file that the settings come from.
+fn file_of(mut origins: impl Iterator<Item = Origin>) -> Option<String> {
+    origins.find_map(|origin| match origin {
+        Origin::File { file, .. } => Some(file),
+        _ => None,
+    })
 }
 
 /// What SIGHUP changes.

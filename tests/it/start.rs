@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::cli::Folder;
 use crate::support::service::Home;
@@ -59,6 +59,22 @@ fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
     assert!(serves.is_some(), "it does not start");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_start_that_waits_can_be_stopped() {
+    let home = with_store();
+    let held = File::open(home.store()).unwrap();
+    held.lock().unwrap();
+    let mut child = home.spawn();
+    let log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log = log.map(Result::unwrap);
+    let waits = log.any(|line| line.contains("store.locked"));
+    assert!(waits, "it does not wait");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    // One that hears nothing gives up by itself, and says that it is refused.
+    assert!(child.wait().unwrap().success());
+    held.unlock().unwrap();
 }
 
 #[actix_web::test]
