@@ -62,7 +62,7 @@ struct Wanted {
     ordering: Ordering,
     /// The newest first, not the oldest.
     newest: bool,
-    /// So many rows at most, but for the last message's others.
+    /// So many rows at most in one refill, but for the last message's others.
     room: usize,
 }
 
