@@ -234,7 +234,7 @@ impl<'w, 's> Fold<'w, 's> {
     pub(super) fn payload(&mut self, report: Option<usize>, body: Vec<u8>) -> usize {
         self.writes.payloads.push(PayloadRow {
             report,
-            body: PayloadBody::Bytes(body.into()),
+            body: PayloadBody::Bytes(body.into_boxed_slice().into()),
         });
         self.writes.payloads.len() - 1
     }

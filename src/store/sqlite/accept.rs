@@ -40,7 +40,11 @@ pub(super) fn decide<'w>(
     let source_ids = source_ids.map(|(name, provider)| id(name, *provider));
     let source_ids: Vec<i64> = source_ids.collect::<rusqlite::Result<_>>()?;
     let known = load(connection, &keys, &source_ids)?;
-    let writes = survive(|| group::decide(works, keys, known, subscribers, moment))?;
+    let writes = survive(|| {
+        #[cfg(test)]
+        tests::stumble(works);
+        group::decide(works, keys, known, subscribers, moment)
+    })?;
     Ok((writes, source_ids))
 }
 
@@ -52,17 +56,86 @@ fn survive<T>(decide: impl FnOnce() -> T) -> rusqlite::Result<T> {
         .map_err(|_| Error::UserFunctionError("the plan panicked, a bug of ours".into()))
 }
 
+/// Whether it is such a panic.
+pub(super) const fn is_bug(error: &Error) -> bool {
+    matches!(error, Error::UserFunctionError(_))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::disk::is_of_the_surroundings;
-    use super::survive;
+    use std::sync::atomic::Ordering;
 
-    #[test]
-    fn a_panic_in_the_plan_fails_its_group_alone() {
-        let bug =
-            || -> () { panic!("an invented bug: this message in the test's output is meant") };
-        let failed = survive(bug).unwrap_err();
-        assert!(!is_of_the_surroundings(&failed), "{failed}");
-        assert_eq!(survive(|| 7).unwrap(), 7);
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    use super::super::pieces::any_arrival;
+    use crate::clock::Clock;
+    use crate::plan::group::Work;
+    use crate::store::query::{Scope, WebhookDetailQuery};
+    use crate::store::{Arrival, Options, Store, WebhookOutcome};
+
+    /// The client of a webhook over which the plan stumbles, in tests.
+    const STUMBLING: &str = "an invented bug";
+
+    /// Panics over such a webhook, if it is parsed.
+    pub(super) fn stumble(works: &[Work<'_>]) {
+        for work in works {
+            if let Work::Webhook(arrival) = work
+                && arrival.user_agent.as_deref() == Some(STUMBLING)
+                && arrival.parsed.is_ok()
+            {
+                panic!("an invented bug: this message in the test's output is meant");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_webhook_that_the_plan_stumbles_over_is_kept_and_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::of_test(folder.path());
+        let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
+        let usual = || -> Arrival {
+            let tree = any_arrival().new_tree(&mut TestRunner::deterministic());
+            tree.unwrap().current()
+        };
+        let odd = Arrival {
+            user_agent: Some(STUMBLING.to_owned()),
+            body: b"odd".to_vec(),
+            ..usual()
+        };
+        let (first, odd, last) = tokio::join!(
+            store.commit(usual()),
+            store.commit(odd),
+            store.commit(usual())
+        );
+        let (first, odd, last) = (first.unwrap(), odd.unwrap(), last.unwrap());
+        assert_eq!(odd.outcome, WebhookOutcome::Unparsed);
+        assert_ne!(first.webhook_id, last.webhook_id);
+        let detail = WebhookDetailQuery {
+            webhook_id: odd.webhook_id,
+            scope: Scope::default(),
+        };
+        let detail = store.read(detail).await.unwrap().unwrap();
+        assert_eq!(detail.body.as_deref(), Some(&b"odd"[..]));
+        assert!(store.health().commit_ok);
+        // Its part of the queue is free again.
+        let shared = &store.sqlite().writer.shared;
+        assert_eq!(shared.queued_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    /// Kept unread it would count as taken in; as it is, it is asked for again.
+    #[tokio::test]
+    async fn the_answer_of_a_poll_over_which_the_plan_stumbles_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::of_test(folder.path());
+        let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
+        let tree = any_arrival().new_tree(&mut TestRunner::deterministic());
+        let answer = Arrival {
+            user_agent: Some(STUMBLING.to_owned()),
+            broadcast: Some("spring".to_owned()),
+            ..tree.unwrap().current()
+        };
+        store.commit(answer).await.unwrap_err();
+        assert!(store.health().commit_ok, "it says nothing of a webhook");
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct WriterStatus {
 /// The handle to the writer's thread.
 pub(super) struct Writer {
     jobs: Sender<WriterJob>,
-    shared: Arc<WriterStatus>,
+    pub(super) shared: Arc<WriterStatus>,
     subscribers: watch::Sender<Arc<[Arc<Subscriber>]>>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
     /// Closed when the thread has ended.

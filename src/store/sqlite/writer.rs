@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::watch;
 
-use super::accept::take_in;
+use super::accept::{is_bug, take_in};
 use super::apply::Applied;
 use super::changes::Wakes;
 use super::checkpointer::Checkpointer;
@@ -42,6 +42,7 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::Subscriber;
 use crate::plan::group::{PublicIds, Work};
+use crate::providers::ParseError;
 use crate::store::commit::CommitWork;
 use crate::store::{Durability, Error, Loss, Options, Settlement, StoreChange};
 
@@ -252,7 +253,10 @@ impl Core {
                 return self.withhold(group, false);
             }
         }
-        let done = self.transact(&group);
+        let done = match &mut group[..] {
+            [job] => self.transact_alone(job),
+            group => self.transact(group),
+        };
         match done {
             Ok(effects) => self.conclude(group, effects),
             // Item by item it would fail as well, after waiting as long for each.
@@ -284,15 +288,16 @@ impl Core {
     fn commit_singly(&mut self, jobs: impl Iterator<Item = WriterJob>) {
         let mut failures = (0, None);
         for job in jobs {
-            let single = vec![job];
+            let mut single = [job];
             if self.displaced.is_some() || self.is_lost() {
-                self.withhold(single, false);
+                self.withhold(single.into(), false);
                 continue;
             }
-            match self.transact(&single) {
-                Ok(effects) => self.conclude(single, effects),
+            let [job] = &mut single;
+            match self.transact_alone(job) {
+                Ok(effects) => self.conclude(single.into(), effects),
                 Err(error) => {
-                    self.refuse(single, &error);
+                    self.refuse(single.into(), &error);
                     failures = (failures.0 + 1, Some(error));
                 }
             }
@@ -312,6 +317,31 @@ impl Core {
             tracing::error!(%error, "store.synchronous_failed");
             self.shared.loss.report(Loss::Durability);
         }
+    }
+
+    /// As [`Self::transact`]. A webhook that the plan stumbles over is kept unparsed, as one that a
+    /// parser stumbles over, to be reprocessed by a version that does not.
+    fn transact_alone(&mut self, job: &mut WriterJob) -> rusqlite::Result<Effects> {
+        let error = match self.transact(std::slice::from_ref(job)) {
+            Err(error) if is_bug(&error) => error,
+            done => return done,
+        };
+        let WriterJob::Commit(CommitWork::Webhook(arrival), _) = job else {
+            return Err(error);
+        };
+        // The answer of a poll is asked for again; kept like this it would count as taken in.
+        if arrival.parsed.is_err() || arrival.broadcast.is_some() {
+            return Err(error);
+        }
+        tracing::error!(%error, source = %arrival.source, "webhook.plan_panicked");
+        let weight = arrival.weight();
+        arrival.parsed = Err(ParseError::Panicked);
+        // It leaves the queue with what it weighs now.
+        let lighter = weight.saturating_sub(arrival.weight());
+        self.shared
+            .queued_bytes
+            .fetch_sub(lighter, Ordering::Relaxed);
+        self.transact(std::slice::from_ref(job))
     }
 
     fn transact(&mut self, group: &[WriterJob]) -> rusqlite::Result<Effects> {
@@ -402,7 +432,8 @@ impl Core {
         // webhook. Were the service unready for it, no webhook would come to show that all is well.
         let is_new =
             |job: &WriterJob| !matches!(job, WriterJob::Commit(work, _) if work.is_of_stored());
-        if self.surroundings_failed || group.iter().any(is_new) {
+        // Nor does a bug of ours.
+        if self.surroundings_failed || (!is_bug(error) && group.iter().any(is_new)) {
             self.shared.commit_failed.store(true, Ordering::Relaxed);
         }
         for job in group {
