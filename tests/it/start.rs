@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -44,16 +45,22 @@ fn a_second_serve_on_one_store_is_refused() {
     home.start().stop();
 }
 
-#[test]
-fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
-    let home = with_store();
+/// A start that waits for the store, which is locked through the file; and the rest of its log.
+fn waiting(home: &Home) -> (File, Child, impl Iterator<Item = String> + use<>) {
     let held = File::open(home.store()).unwrap();
     held.lock().unwrap();
     let mut child = home.spawn();
     let log = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut log = log.map(Result::unwrap);
-    let waits = log.find(|line| line.contains("store.locked"));
-    assert!(waits.is_some(), "it does not wait");
+    let waits = log.any(|line| line.contains("store.locked"));
+    assert!(waits, "it does not wait");
+    (held, child, log)
+}
+
+#[test]
+fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
+    let home = with_store();
+    let (held, mut child, mut log) = waiting(&home);
     held.unlock().unwrap();
     let serves = log.find(|line| line.contains("\"serving\""));
     assert!(serves.is_some(), "it does not start");
@@ -64,13 +71,7 @@ fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
 #[test]
 fn a_start_that_waits_can_be_stopped() {
     let home = with_store();
-    let held = File::open(home.store()).unwrap();
-    held.lock().unwrap();
-    let mut child = home.spawn();
-    let log = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut log = log.map(Result::unwrap);
-    let waits = log.any(|line| line.contains("store.locked"));
-    assert!(waits, "it does not wait");
+    let (held, mut child, _log) = waiting(&home);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     // One that hears nothing gives up by itself, and says that it is refused.
     assert!(child.wait().unwrap().success());

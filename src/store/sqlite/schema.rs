@@ -229,14 +229,20 @@ mod tests {
         rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
     }
 
+    /// A store as that version made it.
+    fn of_version(version: usize) -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(folder.path().join("tickrelay.db")).unwrap();
+        Migrations::from_slice(MIGRATIONS)
+            .to_version(&mut connection, version)
+            .unwrap();
+        (folder, connection)
+    }
+
     #[test]
     fn the_broadcasts_of_a_store_from_before_version_19_are_kept_under_their_name() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, mut connection) = of_version(18);
         let path = folder.path().join("tickrelay.db");
-        let mut connection = Connection::open(&path).unwrap();
-        Migrations::from_slice(MIGRATIONS)
-            .to_version(&mut connection, 18)
-            .unwrap();
         connection
             .execute_batch(
                 "INSERT INTO source (source_id, name, provider) VALUES (1, 'infobip', 'infobip');
@@ -283,12 +289,8 @@ mod tests {
 
     #[test]
     fn what_was_skipped_and_queued_before_version_20_is_kept_under_those_names() {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, mut connection) = of_version(19);
         let path = folder.path().join("tickrelay.db");
-        let mut connection = Connection::open(&path).unwrap();
-        Migrations::from_slice(MIGRATIONS)
-            .to_version(&mut connection, 19)
-            .unwrap();
         connection
             .execute_batch(
                 "INSERT INTO source (source_id, name, provider) VALUES (1, 'infobip', 'infobip');
