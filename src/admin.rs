@@ -117,6 +117,7 @@ impl From<Error> for Failure {
             | Error::DiskFull
             | Error::Displaced
             | Error::Unconfirmed
+            | Error::LeaseLost
             | Error::Timeout(_)
             | Error::KeyMissing(_)
             | Error::Closed => Self::Busy(error.to_string()),

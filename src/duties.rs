@@ -28,8 +28,9 @@ pub trait Duty: Clone + Send + Sync + 'static {
 
     /// Does a small part of it, and says when the next one is wanted.
     ///
-    /// A step that takes long looks at the lease before it writes. It is not cut off, neither by a
-    /// lease that is lost nor by a stop: both wait for its end.
+    /// It writes by [`Store::step_under`](crate::store::Store::step_under), which refuses a lease that
+    /// is lost; one that takes long looks at the lease before that. It is not cut off, neither by a lost
+    /// lease nor by a stop: both wait for its end.
     ///
     /// # Errors
     /// The store's. The supervisor logs it and calls the step again after a while.

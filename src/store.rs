@@ -44,12 +44,9 @@ pub mod watching;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::access::token::TokenRecord;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::Subscriber;
 use sqlite::SqliteStore;
 
 pub use crate::plan::{
@@ -73,7 +70,8 @@ pub use person::Person;
 pub use registration::TemplateRecord;
 pub use sqlite::found::StoreFound;
 pub use sqlite::warnings::file_warnings;
-pub use subscribers::{Outbound, SubscriberSecret};
+pub use step::StoreChange;
+pub use subscribers::{Outbound, SubscriberSecret, Subscribers};
 pub use upkeep::{
     Erased, Health, HealthNote, NoteLevel, Prunable, PruneStep, Pruned, ReprocessSelection,
     StoredWebhook,
@@ -98,20 +96,6 @@ pub trait Step: sqlite::SqliteStep + Send + 'static {
 pub trait Query: sqlite::reader::SqliteQuery + Send + 'static {
     /// What is found.
     type Answer: Send + 'static;
-}
-
-/// The subscribers as of the last commit; changes are published.
-pub type Subscribers = watch::Receiver<Arc<[Arc<Subscriber>]>>;
-
-/// What the store notifies a duty of, when [`Store::changed`] is awaited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreChange {
-    /// There may be a broadcast that was not polled before.
-    Polls,
-    /// A replay was begun.
-    Replays,
-    /// A subscriber was removed.
-    Removals,
 }
 
 /// The open store. Cheap to clone; it is given up when the last clone is dropped.
@@ -250,7 +234,21 @@ impl Store {
         }
     }
 
-    /// Takes a step for a duty, a lane or a key that is forgotten, in one transaction at most.
+    /// Takes a step for a duty or a lane, in one transaction at most, while the lease is held.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`], and those of [`Self::step`].
+    pub async fn step_under<S: Step>(&self, lease: &Lease, step: S) -> Result<S::Answer, Error> {
+        if !lease.is_held() {
+            return Err(Error::LeaseLost);
+        }
+        match &self.engine {
+            // The number needs no look: nobody else can have been granted the lease meanwhile.
+            Engine::Sqlite(store) => step.take(store).await,
+        }
+    }
+
+    /// Takes a step that needs no lease, such as a key that is forgotten; as [`Self::step_under`].
     ///
     /// # Errors
     /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],

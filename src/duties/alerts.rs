@@ -26,8 +26,8 @@ impl GatheredAlerts {
 impl Duty for GatheredAlerts {
     const NAME: &'static str = "alerts";
 
-    async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
-        self.store.step(SendAlerts).await?;
+    async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
+        self.store.step_under(lease, SendAlerts).await?;
         Ok(Next::After(PAUSE))
     }
 }

@@ -38,9 +38,9 @@ impl Expiry {
 impl Duty for Expiry {
     const NAME: &'static str = "expiry";
 
-    async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
+    async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
         // By no age, so whatever the clock shows.
-        if self.store.step(GiveUpRemoved).await? > 0 {
+        if self.store.step_under(lease, GiveUpRemoved).await? > 0 {
             return Ok(Next::After(PAUSE));
         }
         let now_ms = self.clock.now_ms();
@@ -52,7 +52,7 @@ impl Duty for Expiry {
         let expire = ExpireForwards {
             pending_before_ms: before(began_ms, self.max_age),
         };
-        if !is_held && self.store.step(expire).await? > 0 {
+        if !is_held && self.store.step_under(lease, expire).await? > 0 {
             self.began_ms = Some(began_ms);
             return Ok(Next::After(PAUSE));
         }

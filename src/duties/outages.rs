@@ -26,8 +26,8 @@ impl GatheredOutages {
 impl Duty for GatheredOutages {
     const NAME: &'static str = "outages";
 
-    async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
-        self.store.step(SendOutages).await?;
+    async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
+        self.store.step_under(lease, SendOutages).await?;
         Ok(Next::After(PAUSE))
     }
 }

@@ -71,11 +71,12 @@ impl Clone for Polling {
 impl Duty for Polling {
     const NAME: &'static str = "poll";
 
-    async fn step(&mut self, _: &Lease) -> Result<Next, Error> {
+    async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
         if self.polled.sources.is_empty() {
             return Ok(Next::Woken);
         }
-        self.in_flight.step(&self.polled).await.map(Next::At)
+        let next_ms = self.in_flight.step(&self.polled, lease).await?;
+        Ok(Next::At(next_ms))
     }
 
     async fn woken(&mut self) {
@@ -147,13 +148,16 @@ impl PolledSources {
     }
 
     /// Polls one broadcast and writes down how it went.
-    async fn poll_broadcast(&self, pulled: &PulledSource, mut poll: PollRecord) {
+    async fn poll_broadcast(&self, pulled: &PulledSource, mut poll: PollRecord, lease: &Lease) {
         let was_due_ms = poll.due_at_ms;
         let started = Instant::now();
         let fetched = self.fetch(pulled, &poll).await;
         let now_ms = self.clock.now_ms();
         let result = match fetched {
-            Ok(fetched) => self.apply(pulled, &mut poll, fetched, now_ms).await,
+            Ok(fetched) => {
+                let fetched = (fetched, now_ms);
+                self.apply(pulled, &mut poll, fetched, lease).await
+            }
             Err(failed) => Err(failed),
         };
         let outcome = match &result {
@@ -179,7 +183,8 @@ impl PolledSources {
         let labels = source_labels(&pulled.name, outcome);
         self.metrics.polls.get_or_create(&labels).inc();
         log(&poll, outcome, started.elapsed(), now_ms);
-        if let Err(error) = self.store.step(SettlePoll { poll, was_due_ms }).await {
+        let settle = SettlePoll { poll, was_due_ms };
+        if let Err(error) = self.store.step_under(lease, settle).await {
             tracing::error!(source = pulled.name, %error, "poll.not_settled");
         }
     }
@@ -225,8 +230,8 @@ impl PolledSources {
         &self,
         pulled: &PulledSource,
         poll: &mut PollRecord,
-        mut fetched: Fetched,
-        now_ms: i64,
+        (mut fetched, now_ms): (Fetched, i64),
+        lease: &Lease,
     ) -> Result<PollOutcome, Failed> {
         let as_it_came = (fetched.body, fetched.content_encoding.clone());
         let weighed = self
@@ -242,7 +247,7 @@ impl PolledSources {
                     poll_id: poll.poll_id,
                     counts: counts(facts),
                 };
-                let counted = self.store.step(counted).await;
+                let counted = self.store.step_under(lease, counted).await;
                 counted.map_err(|error| Failed::of_ours("not-stored", &error))?;
             }
             let answered = PolledAnswer {
@@ -337,7 +342,7 @@ struct PollsInFlight {
 
 impl PollsInFlight {
     /// Begins the polls that are due; returns when the next is due.
-    async fn step(&mut self, polled: &Arc<PolledSources>) -> Result<i64, Error> {
+    async fn step(&mut self, polled: &Arc<PolledSources>, lease: &Lease) -> Result<i64, Error> {
         // Also those that ended while nothing waited for them.
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.end(Some(ended));
@@ -367,10 +372,11 @@ impl PollsInFlight {
                     break;
                 }
                 room -= 1;
-                let (polled, source) = (Arc::clone(polled), Arc::clone(pulled));
+                let (polled, source, lease) =
+                    (Arc::clone(polled), Arc::clone(pulled), lease.clone());
                 let task = self
                     .tasks
-                    .spawn(async move { polled.poll_broadcast(&source, poll).await });
+                    .spawn(async move { polled.poll_broadcast(&source, poll, &lease).await });
                 self.busy.insert(task.id(), key);
             }
         }

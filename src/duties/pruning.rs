@@ -103,7 +103,7 @@ impl Duty for Pruning {
                 before_ms: self.before_ms(what, round.began_ms),
                 behind: round.behind,
             };
-            let pruned = self.store.step(step).await?;
+            let pruned = self.store.step_under(lease, step).await?;
             round.removed += pruned.removed;
             if pruned.next.is_some() {
                 round.behind = pruned.next;

@@ -84,7 +84,7 @@ impl Replaying {
             if !lease.is_held() {
                 break;
             }
-            match self.go_on(replay).await {
+            match self.go_on(replay, lease).await {
                 ReplayStep::Went => round = ReplayRound::Went,
                 ReplayStep::NoRoom if round == ReplayRound::Nothing => round = ReplayRound::NoRoom,
                 ReplayStep::NoRoom => {}
@@ -94,12 +94,13 @@ impl Replaying {
     }
 
     /// Takes one a step further, unless it rests.
-    async fn go_on(&mut self, replay: RunningReplay) -> ReplayStep {
+    async fn go_on(&mut self, replay: RunningReplay, lease: &Lease) -> ReplayStep {
         let replay_id = replay.replay_id;
         if self.resting.contains_key(&replay_id) {
             return ReplayStep::NoRoom;
         }
-        match self.store.step(AdvanceReplay { replay }).await {
+        let step = AdvanceReplay { replay };
+        match self.store.step_under(lease, step).await {
             Ok(step) => step,
             Err(error) => {
                 tracing::warn!(replay_id, %error, "replay.failed");

@@ -113,7 +113,7 @@ impl Watching {
             if self.counted_ms != i64::MIN {
                 self.traffic.follow_clock(self.counted_ms, now_ms);
             }
-            self.count(now_ms).await?;
+            self.count(now_ms, lease).await?;
             self.counted_ms = now_ms;
         }
         let store = &self.watch.store;
@@ -140,7 +140,8 @@ impl Watching {
             .iter()
             .filter_map(|change| Some((change.event?, change.subject.clone(), change.text.clone())))
             .collect();
-        store.step(NotifyConditions { changes, gone }).await?;
+        let notify = NotifyConditions { changes, gone };
+        store.step_under(lease, notify).await?;
         for (event, subject, text) in events {
             if Condition::is_logged_elsewhere(event) {
                 tracing::info!(event, subject, "{text}");
@@ -164,7 +165,7 @@ impl Watching {
         Ok(())
     }
 
-    async fn count(&mut self, now_ms: i64) -> Result<(), Error> {
+    async fn count(&mut self, now_ms: i64, lease: &Lease) -> Result<(), Error> {
         let mut counts: Vec<Count> = Vec::new();
         loop {
             let arrived = ArrivedQuery {
@@ -187,7 +188,8 @@ impl Watching {
         if counts.is_empty() {
             return Ok(());
         }
-        self.watch.store.step(KeepCounts { counts, kept }).await
+        let keep = KeepCounts { counts, kept };
+        self.watch.store.step_under(lease, keep).await
     }
 
     fn subscribers(&self) -> Vec<Seen> {

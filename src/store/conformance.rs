@@ -6,6 +6,7 @@
 mod changes;
 mod forwarding;
 mod intake;
+mod leases;
 mod lists;
 mod upkeep;
 

@@ -43,6 +43,9 @@ pub enum Error {
          been done; check before you try again"
     )]
     Unconfirmed,
+    /// Another instance holds the lease by now, so nothing was done.
+    #[error("another instance of the service does this now")]
+    LeaseLost,
     /// The query took longer than a reader may.
     #[error("the query took longer than {} s", .0.as_secs())]
     Timeout(Duration),

@@ -9,6 +9,17 @@ use super::replay::{ReplayStep, RunningReplay};
 use super::watching::{Count, EventTransition};
 use super::{PruneStep, Pruned, StateChange, Step};
 
+/// What the store notifies a duty of, when [`Store::changed`](super::Store::changed) is awaited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreChange {
+    /// There may be a broadcast that was not polled before.
+    Polls,
+    /// A replay was begun.
+    Replays,
+    /// A subscriber was removed.
+    Removals,
+}
+
 /// Gives up what has been pending for longer than a forward may wait.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpireForwards {

@@ -1,9 +1,14 @@
-//! What a subscriber is sent to with: its URL, its secrets, its headers.
+//! The subscribers, and what each is sent to with: its URL, its secrets, its headers.
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::{Error, Store};
 use crate::model::{Headers, SecretText, SigningSecret, Subscriber, quoted};
+
+/// The subscribers as of the last commit; changes are published.
+pub type Subscribers = watch::Receiver<Arc<[Arc<Subscriber>]>>;
 
 impl Store {
     /// The subscriber of that name.

@@ -234,6 +234,18 @@ fn the_contract_names_of_its_engine_what_its_comment_does() {
     assert_eq!(found, expected);
 }
 
+/// So the store refuses the step of a duty that lost its lease, and an engine can fence it.
+#[test]
+fn a_duty_takes_each_step_under_its_lease() {
+    let mut faults = Vec::new();
+    for (path, line, text) in code() {
+        if path.starts_with("src/duties/") && text.contains("store.step(") {
+            faults.push(format!("{path}:{line}: a step without its lease"));
+        }
+    }
+    none(&faults);
+}
+
 /// The supervisor has them: so a duty ends with its lease, and its steps can be tested.
 #[test]
 fn a_duty_has_no_task_and_no_sleep_of_its_own() {

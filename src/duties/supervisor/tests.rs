@@ -263,7 +263,7 @@ async fn a_duty_is_stepped_while_its_lease_is_held_and_starts_again_with_the_nex
     let (clock, hand) = Clock::manual(T0);
     let (grants, granted) = mpsc::unbounded_channel();
     let grant = || -> LeaseEnd {
-        let (lease, end) = Lease::until_ended();
+        let (lease, end) = Lease::until_ended(Lease::FIRST);
         grants.send(lease).unwrap();
         end
     };
