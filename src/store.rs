@@ -58,11 +58,11 @@ pub use clock_hold::HeldClock;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
 pub use error::Error;
 pub use forwards::{
-    Attempt, Backlog, LaneContents, PendingForward, Refill, RetrySelection, Settled, Settlement,
-    StateChange,
+    Attempt, Backlog, LaneContents, LaneKey, PendingForward, Refill, RetrySelection, Settled,
+    Settlement, StateChange,
 };
 pub use keys::{KeysRecord, Resealed, SealedPlace};
-pub use lane_inbox::{Drained, LaneInbox};
+pub use lane_inbox::{Drained, LaneInbox, OpenLane, Unwritten};
 pub use lease::{Lease, LeaseEnd};
 pub use loss::Loss;
 pub use opening::{Durability, KeySource, Options, absolute, resolve};
@@ -163,33 +163,35 @@ impl Store {
         }
     }
 
-    /// Writes down the end of an attempt with the next group, 20 ms from now at most.
-    ///
-    /// Queues no fsync of its own: when the process dies first, the forward is sent again.
+    /// Writes down the end of an attempt with the next group, 20 ms from now at most. Queues no fsync
+    /// of its own: when the process dies first, the forward is sent again. Nobody waits for it; what is
+    /// fenced, or gone, comes back by the lane's inbox ([`Unwritten`]).
     pub fn settle(&self, settlement: Settlement) {
         match &self.engine {
             Engine::Sqlite(store) => store.settle(settlement),
         }
     }
 
-    /// Opens a subscriber's lane; it begins spilled, so its first act is a refill.
+    /// Waits until this instance holds a lane of the subscriber that it did not hold before, and opens
+    /// it; it begins spilled, so its first act is a refill. On SQLite at once and for good, in the place
+    /// of the one that was opened before: a subscriber has one lane there.
     ///
     /// # Errors
-    /// [`Error::Closed`].
-    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+    /// [`Error::Closed`], [`Error::Displaced`].
+    pub async fn open_lane(&self, subscriber_id: i64) -> Result<OpenLane, Error> {
         match &self.engine {
             Engine::Sqlite(store) => store.open_lane(subscriber_id).await,
         }
     }
 
-    /// Reads what is due of a subscriber's forwards and is not `held` in memory already,
-    /// and switches the lane to live when that is all there is.
+    /// Reads what is due of a lane's forwards and is not `held` in memory already, and switches the
+    /// lane to live when that is all there is. What was settled before is taken into account.
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Result<Refill, Error> {
+    pub async fn refill(&self, lane: LaneKey, held: LaneContents) -> Result<Refill, Error> {
         match &self.engine {
-            Engine::Sqlite(store) => store.refill(subscriber_id, held).await,
+            Engine::Sqlite(store) => store.refill(lane, held).await,
         }
     }
 

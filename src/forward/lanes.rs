@@ -3,7 +3,7 @@
 //! A lane is live (memory holds all that is pending, the writer hands over what comes) or
 //! spilled (the table holds it, the lane reads what is due). It never waits for another
 //! lane, and a gate (pause, open breaker) stops it without touching a row. Here the lanes
-//! come and go; what one does is in `task`.
+//! come and go; what one does is in `task`, while this instance holds its lease (`leased`).
 //!
 //! # Why live or spilled
 //!
@@ -27,15 +27,16 @@ use crate::store::query::OutboundQuery;
 use crate::store::{Error, Outbound, Store};
 use connections::Connections;
 use news::News;
-use task::LaneTask;
 
 pub mod connections;
 mod disabled;
 mod failing;
 mod halt;
+mod leased;
 mod metrics;
 mod news;
 mod refill_at;
+mod refilling;
 mod task;
 
 /// What every lane shares.
@@ -119,8 +120,8 @@ impl Forwarding {
                 }
                 let (settings, seen) = watch::channel(Arc::clone(subscriber));
                 let news = News::new(seen, self.store.subscribers());
-                let lane = LaneTask::new(self.clone(), news);
-                let handle = tokio::spawn(lane.run(stop.clone()));
+                let lane = leased::attend(self.clone(), self.store.clone(), news, stop.clone());
+                let handle = tokio::spawn(lane);
                 lanes.insert(subscriber.id, (settings, handle));
             }
             tokio::select! {

@@ -9,6 +9,17 @@ use uuid::Uuid;
 
 use crate::model::{GaveUp, Outcome, SubscriberState};
 
+/// Which lane: a subscriber's queue, or one part of it, as this instance holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneKey {
+    /// The subscriber.
+    pub subscriber_id: i64,
+    /// Which part of the subscriber's messages; 0 where one lane has all of them.
+    pub shard: u16,
+    /// The number of the lease. What is settled under another one is fenced.
+    pub epoch: u64,
+}
+
 /// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
 pub struct PendingForward {
@@ -65,6 +76,8 @@ impl fmt::Display for Settled {
 /// The end of an attempt, to be written down with the next group.
 #[derive(Debug)]
 pub struct Settlement {
+    /// The lane that sent it, under the epoch in which it was sent.
+    pub lane: LaneKey,
     /// The forward.
     pub forward_id: i64,
     /// The attempt, unless the forward ended without one (it expired).

@@ -3,11 +3,22 @@
 //! The writer hands over a group at a time, so that a lane is woken once for all of it. What
 //! is full, and what is left in the table then, is decided under the one lock of the two.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::PendingForward;
+use super::{LaneKey, Lease, PendingForward};
+
+/// A lane that this instance holds.
+#[derive(Debug, Clone)]
+pub struct OpenLane {
+    /// Which one.
+    pub key: LaneKey,
+    /// The right to send what is pending in it, until that is lost.
+    pub lease: Lease,
+    /// How its forwards come.
+    pub inbox: Arc<LaneInbox>,
+}
 
 /// The way of one subscriber's forwards from the writer, after their commit, to their lane.
 #[derive(Debug, Default)]
@@ -27,6 +38,16 @@ struct InboxState {
     live: bool,
     /// Whether a forward was left in the table since the lane last took.
     left: bool,
+    unwritten: Unwritten,
+}
+
+/// Forwards of which the end of an attempt was not written down.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Unwritten {
+    /// They are in the store no more: they were erased while in flight.
+    pub gone: Vec<i64>,
+    /// They were settled under another epoch than the lane's. Whoever holds the lane sends them.
+    pub fenced: Vec<i64>,
 }
 
 /// What a lane finds in its feed.
@@ -38,6 +59,8 @@ pub struct Drained {
     pub live: bool,
     /// Whether forwards were left in the table since the last time.
     pub left: bool,
+    /// What came of settlements since the last time, where they were not written down.
+    pub unwritten: Unwritten,
 }
 
 impl LaneInbox {
@@ -55,6 +78,7 @@ impl LaneInbox {
             pending: std::mem::take(&mut state.pending),
             live: state.live,
             left: std::mem::take(&mut state.left),
+            unwritten: std::mem::take(&mut state.unwritten),
         }
     }
 
@@ -98,6 +122,20 @@ impl LaneInbox {
         let mut state = self.state();
         state.held = held;
         state.live = live;
+    }
+
+    /// A settlement of this forward was not written down: it was fenced, or the forward is gone.
+    pub(super) fn note_unwritten(&self, forward_id: i64, is_fenced: bool) {
+        let mut state = self.state();
+        let unwritten = &mut state.unwritten;
+        let of_kind = if is_fenced {
+            &mut unwritten.fenced
+        } else {
+            &mut unwritten.gone
+        };
+        of_kind.push(forward_id);
+        drop(state);
+        self.notified.notify_one();
     }
 
     /// The table knows of the lane's forwards what memory does not.

@@ -103,8 +103,8 @@ use tokio::sync::oneshot;
 use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
 use super::{
-    CommitWork, Durability, Error, Health, LaneContents, LaneInbox, Loss, Options, Query, Refill,
-    Settlement, Step, StoreChange, Subscribers, resolve,
+    CommitWork, Durability, Error, Health, LaneContents, LaneKey, Loss, OpenLane, Options, Query,
+    Refill, Settlement, Step, StoreChange, Subscribers, resolve,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -252,17 +252,14 @@ impl SqliteStore {
         self.writer.send(WriterJob::Settle(settlement));
     }
 
-    pub(super) async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+    pub(super) async fn open_lane(&self, subscriber_id: i64) -> Result<OpenLane, Error> {
         self.run(move |core| Ok(core.lane_registry.open(subscriber_id)))
             .await
     }
 
-    pub(super) async fn refill(
-        &self,
-        subscriber_id: i64,
-        held: LaneContents,
-    ) -> Result<Refill, Error> {
-        self.run(move |core| core.refill(subscriber_id, held)).await
+    pub(super) async fn refill(&self, lane: LaneKey, held: LaneContents) -> Result<Refill, Error> {
+        self.run(move |core| core.refill(lane.subscriber_id, held))
+            .await
     }
 
     /// Remembers one change that happened while no caller waited.

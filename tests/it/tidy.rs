@@ -234,12 +234,13 @@ fn the_contract_names_of_its_engine_what_its_comment_does() {
     assert_eq!(found, expected);
 }
 
-/// So the store refuses the step of a duty that lost its lease, and an engine can fence it.
+/// So the store refuses the step of a duty or a lane that lost its lease, and an engine can fence it.
 #[test]
-fn a_duty_takes_each_step_under_its_lease() {
+fn a_duty_and_a_lane_take_each_step_under_their_lease() {
     let mut faults = Vec::new();
     for (path, line, text) in code() {
-        if path.starts_with("src/duties/") && text.contains("store.step(") {
+        let is_leased = path.starts_with("src/duties/") || path.starts_with("src/forward/");
+        if is_leased && text.contains("store.step(") {
             faults.push(format!("{path}:{line}: a step without its lease"));
         }
     }

@@ -1,8 +1,8 @@
 //! Since when a subscriber has been failing, in the lane's memory at once and in the store after a while;
 //! and whether the log was warned of it.
 
-use crate::store::Store;
 use crate::store::step::NoteFailing;
+use crate::store::{Error, OpenLane, Store};
 
 /// A subscriber that fails again within this time is no news to the log, ms.
 const WARN_AGAIN_MS: i64 = 600_000;
@@ -35,19 +35,20 @@ impl Failing {
 }
 
 /// Notes it in the store, beside what the lane does.
-pub(super) fn note_apart(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
-    let store = store.clone();
-    tokio::spawn(async move { note(&store, subscriber_id, since_ms).await });
+pub(super) fn note_apart(store: &Store, lane: &OpenLane, since_ms: Option<i64>) {
+    let (store, lane) = (store.clone(), lane.clone());
+    tokio::spawn(async move { note(&store, &lane, since_ms).await });
 }
 
-/// Notes it in the store.
-pub(super) async fn note(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
+/// Notes it in the store. A lane that lost its lease notes nothing: another instance knows by now.
+pub(super) async fn note(store: &Store, lane: &OpenLane, since_ms: Option<i64>) {
     let failing = NoteFailing {
-        subscriber_id,
+        subscriber_id: lane.key.subscriber_id,
         since_ms,
     };
-    if let Err(error) = store.step(failing).await {
-        tracing::warn!(%error, "forward.note_failing");
+    match store.step_under(&lane.lease, failing).await {
+        Ok(()) | Err(Error::LeaseLost) => {}
+        Err(error) => tracing::warn!(%error, "forward.note_failing"),
     }
 }
 

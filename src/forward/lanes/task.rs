@@ -18,6 +18,7 @@ use super::halt::Halt;
 use super::metrics::{LaneMetrics, log};
 use super::news::{LaneNews, News};
 use super::refill_at::RefillAt;
+use super::refilling::{self, Fresh, Refilling};
 use super::{Forwarding, POLL};
 use crate::forward::breaker::{Breaker, BreakerPermit, Transition};
 use crate::forward::envelope::Envelope;
@@ -30,8 +31,8 @@ use crate::forward::sender::{AttemptRequest, Short};
 use crate::forward::settled::{self, EndedAttempt};
 use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
 use crate::store::{
-    Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
-    Settlement, SubscriberSecret,
+    Attempt, Drained, Error, LaneContents, LaneInbox, OpenLane, Outbound, PendingForward, Settled,
+    Settlement, SubscriberSecret, Unwritten,
 };
 
 /// Above this a failed probe is left to the table alone.
@@ -43,19 +44,12 @@ const SHORT: Duration = Duration::from_secs(1);
 type Attempting =
     Pin<Box<dyn Future<Output = Result<EndedAttempt, (PendingForward, bool, Short)>> + Send>>;
 type Sending = FuturesUnordered<Attempting>;
-/// What is read of a subscriber from time to time: what is due, and when it is to be taken
-/// over again, its secrets.
-type Refilling = Pin<Box<dyn Future<Output = Result<Fresh, Error>> + Send>>;
-
-struct Fresh {
-    outbound: Option<Outbound>,
-    refill: Refill,
-}
 
 /// The task of one subscriber's lane.
 pub(super) struct LaneTask {
     shared: Forwarding,
     news: News,
+    open: OpenLane,
     subscriber: Arc<Subscriber>,
     /// The subscriber's URL, judged again whenever the subscriber changes, with what belongs to it.
     target: Arc<Result<Target, TargetError>>,
@@ -92,7 +86,7 @@ enum Resync {
 }
 
 impl LaneTask {
-    pub(super) fn new(shared: Forwarding, news: News) -> Self {
+    pub(super) fn new(shared: Forwarding, news: News, open: OpenLane) -> Self {
         let subscriber = Arc::clone(news.known());
         let mut task = Self {
             // One that was failing before the restart may still be down.
@@ -114,6 +108,7 @@ impl LaneTask {
             known: shared.sender.own_headers().of(subscriber.id),
             shared,
             news,
+            open,
             subscriber,
             secrets: Vec::new(),
             headers: Arc::default(),
@@ -147,18 +142,17 @@ impl LaneTask {
         );
     }
 
-    /// Runs until `stop` turns true or the subscriber is gone, then waits for what is in
-    /// flight.
-    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let Ok(inbox) = self.shared.store.open_lane(self.subscriber.id).await else {
-            return;
-        };
+    /// Runs until `stop` turns true, the subscriber is gone or the lease is lost, then waits for what
+    /// is in flight. After a lost lease it gives back what it listened to.
+    pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Option<News> {
+        let OpenLane { inbox, lease, .. } = self.open.clone();
         let clock = self.shared.clock.clone();
         let mut sending = Sending::new();
         // While it is under way the feed is not looked at: it may be ahead of what is being
         // read, and the answer says when to read again.
         let mut refilling: Option<Refilling> = None;
         let mut stopped = pin!(stop.wait_for(|stop| *stop));
+        let mut lost = pin!(lease.lost());
         // Made again only for another time: most turns come before it.
         let mut alarm_ms = i64::MIN;
         let mut alarm = pin!(clock.sleep_until(alarm_ms));
@@ -191,7 +185,7 @@ impl LaneTask {
                         self.conclude(ended, keep);
                     }
                 }
-                Some(fresh) = answer(&mut refilling), if refilling.is_some() => {
+                Some(fresh) = refilling::answer(&mut refilling), if refilling.is_some() => {
                     refilling = None;
                     self.take_refill(fresh, &inbox);
                 }
@@ -200,13 +194,16 @@ impl LaneTask {
                 () = self.news.wait() => {}
                 () = &mut alarm => alarm_ms = i64::MIN,
                 _ = &mut stopped => break,
+                () = &mut lost => break,
             }
         }
+        // Cut off, it would be sent again though the subscriber may have it.
         while let Some(ended) = sending.next().await {
             self.conclude(ended, true);
         }
         self.note_at_the_end().await;
         self.metrics.forget();
+        (!lease.is_held()).then_some(self.news)
     }
 
     /// Takes over what an operator changed, and whatever a replay made due.
@@ -242,6 +239,7 @@ impl LaneTask {
             pending,
             live,
             left,
+            unwritten,
         } = inbox.take();
         // What was handed over before the lane spilled is in memory from here on, so the
         // refill leaves it out and it is not sent twice.
@@ -250,6 +248,9 @@ impl LaneTask {
         }
         if left {
             self.refill_at = RefillAt::both(0);
+        }
+        if unwritten != Unwritten::default() {
+            self.take_unwritten(&unwritten);
         }
         if self.live && !live {
             // What waits for its retry must not keep what is due out of memory.
@@ -273,16 +274,18 @@ impl LaneTask {
             newest,
             ..self.lane.held()
         };
-        let (shared, subscriber_id) = (self.shared.clone(), self.subscriber.id);
-        Some(Box::pin(async move {
-            let outbound = if resync {
-                Some(shared.outbound(subscriber_id).await?)
-            } else {
-                None
-            };
-            let refill = shared.store.refill(subscriber_id, held).await?;
-            Ok(Fresh { outbound, refill })
-        }))
+        let lane = self.open.key;
+        Some(refilling::begin(&self.shared, lane, held, resync))
+    }
+
+    /// The table knows better than memory what became of what was sent.
+    fn take_unwritten(&mut self, unwritten: &Unwritten) {
+        if !unwritten.fenced.is_empty() {
+            let (name, forwards) = (&self.subscriber.name, &unwritten.fenced);
+            tracing::warn!(subscriber = %name, ?forwards, "forward.fenced");
+        }
+        self.refill_at = RefillAt::both(0);
+        self.resync = Resync::Wanted;
     }
 
     fn take_refill(&mut self, fresh: Result<Fresh, Error>, inbox: &LaneInbox) {
@@ -361,6 +364,7 @@ impl LaneTask {
             return poll_ms;
         }
         while sending.len() < usize::from(self.subscriber.concurrency)
+            && self.open.lease.is_held()
             && let Some(next) = self.lane.next(now_ms)
         {
             // Before the gate: a probe is given out once, and must not end here.
@@ -468,6 +472,7 @@ impl LaneTask {
         self.lane.finish(forward_id, LaneAction::Leaves);
         self.metrics.gave_up();
         self.shared.store.settle(Settlement {
+            lane: self.open.key,
             forward_id,
             attempt: None,
             settled: Settled::GaveUp(GaveUp::Expired),
@@ -511,6 +516,7 @@ impl LaneTask {
             self.metrics.waited(now_ms - pending.pending_since_ms);
         }
         self.shared.store.settle(Settlement {
+            lane: self.open.key,
             forward_id: pending.forward_id,
             attempt: Some(Attempt {
                 number: settled::is_charged(settled).then_some(pending.attempts + 1),
@@ -551,7 +557,7 @@ impl LaneTask {
         if outcome.is_delivered() {
             self.failing.since_ms = None;
             if std::mem::take(&mut self.failing.noted) {
-                failing::note_apart(&self.shared.store, self.subscriber.id, None);
+                failing::note_apart(&self.shared.store, &self.open, None);
             }
             return false;
         }
@@ -561,7 +567,7 @@ impl LaneTask {
         // One that fails now and then costs no commit each time, nor a lane that reads all again.
         if !self.failing.noted && failing_ms >= failing::NOTE_AFTER_MS {
             self.failing.noted = true;
-            failing::note_apart(&self.shared.store, self.subscriber.id, Some(since_ms));
+            failing::note_apart(&self.shared.store, &self.open, Some(since_ms));
         }
         if failing_ms >= millis(self.shared.disable_after) && !self.shared.is_held() {
             let days = self.shared.disable_after.as_secs() / 86_400;
@@ -574,8 +580,7 @@ impl LaneTask {
     /// cost its forwards an attempt more.
     async fn note_at_the_end(&self) {
         if !self.failing.noted && self.breaker.is_open() {
-            let (store, id) = (&self.shared.store, self.subscriber.id);
-            failing::note(store, id, self.failing.since_ms).await;
+            failing::note(&self.shared.store, &self.open, self.failing.since_ms).await;
         }
     }
 
@@ -588,12 +593,7 @@ impl LaneTask {
         let mut subscriber = (*self.subscriber).clone();
         subscriber.state = SubscriberState::Disabled;
         self.subscriber = Arc::new(subscriber);
-        let (store, id) = (self.shared.store.clone(), self.subscriber.id);
-        tokio::spawn(disabled::write(store, id, reason.to_owned()));
+        let (store, lane) = (self.shared.store.clone(), self.open.clone());
+        tokio::spawn(disabled::write(store, lane, reason.to_owned()));
     }
-}
-
-/// The answer of the refill under way; none is awaited when there is none.
-async fn answer(refilling: &mut Option<Refilling>) -> Option<Result<Fresh, Error>> {
-    Some(refilling.as_mut()?.await)
 }

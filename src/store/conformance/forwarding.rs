@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ErrorCode, Filter, ForwardState, GaveUp, NewSubscriber, Outcome, Rule, Status};
+use crate::model::{
+    ErrorCode, Filter, ForwardState, GaveUp, NewSubscriber, Outcome, Rule, Status, Subscriber,
+};
 use crate::store::change::{DeleteSubscriber, NoChange, RequeueForwards};
 use crate::store::query::{BacklogQuery, ForwardDetailQuery, ForwardQuery, Scope, Window};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::timeline::{ForwardDetail, ForwardRecord};
 use crate::store::{
-    Attempt, ChangeRecord, LaneContents, PendingForward, Refill, RetrySelection, Settled,
+    Attempt, ChangeRecord, LaneContents, OpenLane, PendingForward, Refill, RetrySelection, Settled,
     Settlement, Store,
 };
 
@@ -44,8 +46,14 @@ fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
 
 impl Subject {
     /// Ends an attempt; what was settled before a change is on record once the change is made.
-    async fn settle(&self, forward: &PendingForward, attempt: Attempt, settled: Settled) {
+    async fn settle(
+        &self,
+        lane: &OpenLane,
+        forward: &PendingForward,
+        (attempt, settled): (Attempt, Settled),
+    ) {
         self.store.settle(Settlement {
+            lane: lane.key,
             forward_id: forward.forward_id,
             attempt: Some(attempt),
             settled,
@@ -56,8 +64,12 @@ impl Subject {
         nothing.await.unwrap();
     }
 
-    async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Refill {
-        self.store.refill(subscriber_id, held).await.unwrap()
+    async fn lane(&self, subscriber: &Subscriber) -> OpenLane {
+        self.store.open_lane(subscriber.id).await.unwrap()
+    }
+
+    async fn refill(&self, lane: &OpenLane, held: LaneContents) -> Refill {
+        self.store.refill(lane.key, held).await.unwrap()
     }
 
     /// The one forward that there is.
@@ -68,8 +80,8 @@ impl Subject {
     }
 
     /// The pending forward of a subscriber's open lane.
-    async fn pending(&self, subscriber_id: i64) -> PendingForward {
-        let mut refill = self.refill(subscriber_id, LaneContents::default()).await;
+    async fn pending(&self, lane: &OpenLane) -> PendingForward {
+        let mut refill = self.refill(lane, LaneContents::default()).await;
         assert_eq!(refill.pending.len(), 1);
         refill.pending.remove(0)
     }
@@ -94,9 +106,10 @@ async fn a_lane_reads_what_is_pending_in_the_order_of_the_message_and_is_handed_
             report("a", Status::Sent, 1),
         ])
         .await;
-    let inbox = subject.store.open_lane(crm.id).await.unwrap();
+    let lane = subject.lane(&crm).await;
+    let inbox = &lane.inbox;
     assert!(!inbox.take().live, "a lane begins with a refill");
-    let refill = subject.refill(crm.id, LaneContents::default()).await;
+    let refill = subject.refill(&lane, LaneContents::default()).await;
     assert!(refill.live);
     assert!(refill.pending.iter().all(|forward| forward.attempts == 0));
     let queued = refill.pending.len();
@@ -110,7 +123,9 @@ async fn a_lane_reads_what_is_pending_in_the_order_of_the_message_and_is_handed_
     let payload: serde_json::Value = serde_json::from_slice(&drained.pending[0].payload).unwrap();
     assert_eq!(payload["msId"], "b");
     // The other subscriber has its own, with ids of their own.
-    let of_other = subject.refill(other.id, LaneContents::default()).await;
+    let lane_of_other = subject.lane(&other).await;
+    let of_other = subject.refill(&lane_of_other, LaneContents::default());
+    let of_other = of_other.await;
     assert_eq!(of_other.pending.len(), queued + 1);
     let mut uids = of_other.pending.iter().map(|forward| forward.uid);
     assert!(uids.all(|uid| uid != drained.pending[0].uid));
@@ -121,7 +136,7 @@ async fn a_lane_reads_what_is_pending_in_the_order_of_the_message_and_is_handed_
         untried: queued + 1,
         newest: false,
     };
-    let again = subject.refill(other.id, held).await;
+    let again = subject.refill(&lane_of_other, held).await;
     assert!(again.pending.is_empty() && again.live);
 }
 
@@ -129,13 +144,13 @@ async fn a_lane_reads_what_is_pending_in_the_order_of_the_message_and_is_handed_
 async fn a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog(subject: Subject) {
     const MESSAGES: usize = 900;
     let crm = subject.subscriber("crm").await;
-    subject.store.open_lane(crm.id).await.unwrap();
+    let lane = subject.lane(&crm).await;
     let statuses = [Status::Sent, Status::Delivered, Status::Read];
     for (status, second) in statuses.into_iter().zip(1..) {
         let report = |number| report(&format!("m{number}"), status, second);
         subject.commit((0..MESSAGES).map(report).collect()).await;
     }
-    let mut refill = subject.refill(crm.id, LaneContents::default()).await;
+    let mut refill = subject.refill(&lane, LaneContents::default()).await;
     assert!(!refill.live);
     let first = refill.pending.len();
     assert!((3..=1026).contains(&first), "{first} at once");
@@ -150,6 +165,7 @@ async fn a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog(subject: 
         // What it was given is gone; the lane holds nothing.
         for forward in &refill.pending {
             subject.store.settle(Settlement {
+                lane: lane.key,
                 forward_id: forward.forward_id,
                 attempt: None,
                 settled: Settled::Delivered,
@@ -159,19 +175,19 @@ async fn a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog(subject: 
             .store
             .change(NoChange, |()| ((), ChangeRecord::default()));
         nothing.await.unwrap();
-        refill = subject.refill(crm.id, LaneContents::default()).await;
+        refill = subject.refill(&lane, LaneContents::default()).await;
     }
     assert_eq!(given.len(), 3 * MESSAGES);
 }
 
 async fn what_is_delivered_is_pending_no_more_and_leaves_its_attempt(subject: Subject) {
     let crm = subject.subscriber("crm").await;
-    subject.store.open_lane(crm.id).await.unwrap();
+    let lane = subject.lane(&crm).await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
-    let forward = subject.pending(crm.id).await;
+    let forward = subject.pending(&lane).await;
     subject.advance(SECOND_MS);
     subject
-        .settle(&forward, attempt(1, None), Settled::Delivered)
+        .settle(&lane, &forward, (attempt(1, None), Settled::Delivered))
         .await;
     let found = subject.forward().await;
     assert_eq!(
@@ -185,19 +201,19 @@ async fn what_is_delivered_is_pending_no_more_and_leaves_its_attempt(subject: Su
     assert_eq!(attempts.len(), 1);
     assert_eq!((attempts[0].number, attempts[0].duration_ms), (Some(1), 7));
     assert!(subject.store.read(BacklogQuery).await.unwrap().is_empty());
-    let refill = subject.refill(crm.id, LaneContents::default()).await;
+    let refill = subject.refill(&lane, LaneContents::default()).await;
     assert!(refill.pending.is_empty() && refill.live);
 }
 
 async fn what_is_to_be_tried_again_waits_until_it_is_due(subject: Subject) {
     let crm = subject.subscriber("crm").await;
-    subject.store.open_lane(crm.id).await.unwrap();
+    let lane = subject.lane(&crm).await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
-    let forward = subject.pending(crm.id).await;
+    let forward = subject.pending(&lane).await;
     let due_ms = START_MS + 60 * SECOND_MS;
     let failed = attempt(1, Some(ErrorCode::Http5xx));
     subject
-        .settle(&forward, failed, Settled::RetryAt(due_ms))
+        .settle(&lane, &forward, (failed, Settled::RetryAt(due_ms)))
         .await;
     let found = subject.forward().await;
     assert_eq!(
@@ -206,7 +222,7 @@ async fn what_is_to_be_tried_again_waits_until_it_is_due(subject: Subject) {
     );
     assert_eq!(found.last_error, Some(ErrorCode::Http5xx));
     subject.advance(60 * SECOND_MS);
-    let again = subject.pending(crm.id).await;
+    let again = subject.pending(&lane).await;
     assert_eq!(again.uid, forward.uid, "every attempt has the same id");
     assert_eq!((again.attempts, again.due_at_ms), (1, due_ms));
     assert_eq!(again.payload, forward.payload);
@@ -214,12 +230,12 @@ async fn what_is_to_be_tried_again_waits_until_it_is_due(subject: Subject) {
 
 async fn what_was_given_up_is_queued_again_by_hand_with_another_id(subject: Subject) {
     let crm = subject.subscriber("crm").await;
-    subject.store.open_lane(crm.id).await.unwrap();
+    let lane = subject.lane(&crm).await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
-    let forward = subject.pending(crm.id).await;
+    let forward = subject.pending(&lane).await;
     let gave_up = Settled::GaveUp(GaveUp::AttemptsExhausted);
     let failed = attempt(10, Some(ErrorCode::Timeout));
-    subject.settle(&forward, failed, gave_up).await;
+    subject.settle(&lane, &forward, (failed, gave_up)).await;
     let found = subject.forward().await;
     assert_eq!(
         (found.state, found.gave_up),
@@ -241,7 +257,7 @@ async fn what_was_given_up_is_queued_again_by_hand_with_another_id(subject: Subj
     assert_eq!(queued, 1);
     assert_eq!(detail.former_uids, [forward.uid]);
     assert_ne!(detail.forward.forward.uid, forward.uid);
-    let again = subject.pending(crm.id).await;
+    let again = subject.pending(&lane).await;
     assert_eq!(again.uid, detail.forward.forward.uid);
     assert_eq!(
         (again.attempts, again.pending_since_ms),
@@ -263,8 +279,8 @@ async fn what_waits_for_too_long_expires(subject: Subject) {
     assert_eq!(one, 1);
     let found = subject.forward().await;
     assert_eq!(found.gave_up, Some(GaveUp::Expired));
-    subject.store.open_lane(crm.id).await.unwrap();
-    let refill = subject.refill(crm.id, LaneContents::default()).await;
+    let lane = subject.lane(&crm).await;
+    let refill = subject.refill(&lane, LaneContents::default()).await;
     assert!(refill.pending.is_empty());
 }
 
@@ -321,7 +337,8 @@ async fn a_long_backlog_of_a_removed_subscriber_is_given_up_some_at_a_time(subje
     let backlog = subject.store.read(BacklogQuery).await.unwrap();
     let counted = backlog.iter().map(|it| (it.subscriber_id, it.pending));
     assert_eq!(counted.collect::<Vec<_>>(), [(other.id, 2_700)]);
-    let refill = subject.refill(crm.id, LaneContents::default()).await;
+    let lane = subject.lane(&crm).await;
+    let refill = subject.refill(&lane, LaneContents::default()).await;
     assert!(refill.pending.is_empty());
     // Those of the other alone go by age.
     let expire = ExpireForwards {
@@ -346,12 +363,12 @@ async fn a_long_backlog_of_a_removed_subscriber_is_given_up_some_at_a_time(subje
 
 async fn what_is_pending_stays_so_over_another_start(subject: Subject) {
     let crm = subject.subscriber("crm").await;
-    subject.store.open_lane(crm.id).await.unwrap();
+    let lane = subject.lane(&crm).await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
-    let forward = subject.pending(crm.id).await;
+    let forward = subject.pending(&lane).await;
     let subject = subject.opened_again().await;
-    subject.store.open_lane(crm.id).await.unwrap();
-    let again = subject.pending(crm.id).await;
+    let lane = subject.lane(&crm).await;
+    let again = subject.pending(&lane).await;
     assert_eq!(
         (again.uid, &again.payload, again.place),
         (forward.uid, &forward.payload, forward.place)

@@ -65,8 +65,9 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_not(subject: Subject) {
     };
     let body = store.read(detail).await.unwrap();
     assert!(body.is_none_or(|detail| detail.body.is_none()));
-    store.open_lane(crm.id).await.unwrap();
-    let refill = store.refill(crm.id, LaneContents::default()).await.unwrap();
+    let lane = store.open_lane(crm.id).await.unwrap();
+    let refill = store.refill(lane.key, LaneContents::default());
+    let refill = refill.await.unwrap();
     assert_eq!(refill.pending.len(), 1);
     assert!(!refill.pending[0].payload.is_empty());
 }
@@ -152,6 +153,7 @@ async fn delivered(subject: &Subject) -> i64 {
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
     let forward_id = subject.forwards().await[0].forward_id;
     subject.store.settle(Settlement {
+        lane: subject.store.open_lane(crm.id).await.unwrap().key,
         forward_id,
         attempt: None,
         settled: Settled::Delivered,

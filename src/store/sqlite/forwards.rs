@@ -3,30 +3,37 @@
 
 use rusqlite::{CachedStatement, Connection, params};
 
+use super::lane_registry::UnwrittenSettlement;
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
-use crate::store::{Attempt, Error, Settled, Settlement};
+use crate::store::{Attempt, Error, Lease, Settled, Settlement};
 
-/// Writes down the ends of attempts. Returns whether a forward of one of them is gone: it may have been
-/// erased while in flight.
+/// Writes down the ends of attempts; returns those that were not.
 pub(super) fn settle<'s>(
     connection: &Connection,
     times: &mut RangeTimes,
     settlements: impl Iterator<Item = &'s Settlement>,
     now_ms: i64,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Vec<UnwrittenSettlement>> {
+    let mut unwritten = Vec::new();
     let mut settlements = settlements.peekable();
     if settlements.peek().is_none() {
-        return Ok(false);
+        return Ok(unwritten);
     }
     let mut settling = Settling::new(connection, times)?;
-    let mut is_missing = false;
     for settlement in settlements {
-        is_missing |= !settling.settle(settlement, now_ms)?;
+        let is_fenced = settlement.lane.epoch != Lease::FIRST;
+        if is_fenced || !settling.settle(settlement, now_ms)? {
+            unwritten.push(UnwrittenSettlement {
+                subscriber_id: settlement.lane.subscriber_id,
+                forward_id: settlement.forward_id,
+                is_fenced,
+            });
+        }
     }
-    Ok(is_missing)
+    Ok(unwritten)
 }
 
 /// What nearly each settlement needs is prepared once.

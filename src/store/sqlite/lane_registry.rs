@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::Subscriber;
-use crate::store::{LaneInbox, PendingForward};
+use crate::store::{LaneInbox, LaneKey, Lease, OpenLane, PendingForward};
 
 /// Forwards that a lane holds in memory; above it they wait in the table.
 pub(super) const LANE_WINDOW: usize = 1024;
@@ -14,6 +14,15 @@ pub(super) const LANE_WINDOW: usize = 1024;
 #[derive(Default)]
 pub(super) struct LaneRegistry(HashMap<i64, LaneEntry>);
 
+/// The end of an attempt that was not written down.
+pub(super) struct UnwrittenSettlement {
+    pub(super) subscriber_id: i64,
+    pub(super) forward_id: i64,
+    /// It was settled under an epoch that was never granted. Else the forward is gone: it may have been
+    /// erased while in flight.
+    pub(super) is_fenced: bool,
+}
+
 struct LaneEntry {
     inbox: Arc<LaneInbox>,
     /// Room in which what one group queues is gathered; empty between groups.
@@ -21,15 +30,39 @@ struct LaneEntry {
 }
 
 impl LaneRegistry {
-    /// Opens a lane, in the place of one that ended; it begins spilled.
-    pub(super) fn open(&mut self, subscriber_id: i64) -> Arc<LaneInbox> {
+    /// Opens a lane, in the place of one that ended; it begins spilled. There is no other instance that
+    /// could hold it, so it is leased for good.
+    pub(super) fn open(&mut self, subscriber_id: i64) -> OpenLane {
         let inbox = Arc::new(LaneInbox::default());
         let entry = LaneEntry {
             inbox: Arc::clone(&inbox),
             pending: Vec::new(),
         };
         self.0.insert(subscriber_id, entry);
-        inbox
+        let lease = Lease::for_good();
+        OpenLane {
+            key: LaneKey {
+                subscriber_id,
+                shard: 0,
+                epoch: lease.number(),
+            },
+            lease,
+            inbox,
+        }
+    }
+
+    /// Notifies the lanes of settlements that were not written down.
+    pub(super) fn note_unwritten(&self, settlements: Vec<UnwrittenSettlement>) {
+        for settlement in settlements {
+            if let Some(entry) = self.0.get(&settlement.subscriber_id) {
+                let UnwrittenSettlement {
+                    forward_id,
+                    is_fenced,
+                    ..
+                } = settlement;
+                entry.inbox.note_unwritten(forward_id, is_fenced);
+            }
+        }
     }
 
     /// Hands forwards over, each lane's together, so that it is woken once for all of them;

@@ -29,7 +29,7 @@ use super::files::{Displaced, Files, OwnedFile};
 use super::group::gather;
 use super::handle::{CommitReply, WriterStatus};
 use super::keys::RowKeys;
-use super::lane_registry::LaneRegistry;
+use super::lane_registry::{LaneRegistry, UnwrittenSettlement};
 use super::log_copy::LogCopy;
 use super::pending::Pending;
 use super::ranges::RangeTimes;
@@ -370,7 +370,7 @@ impl Core {
             WriterJob::Settle(settlement) => Some(settlement),
             _ => None,
         });
-        let is_missing = forwards::settle(connection, &mut times, settlements, now_ms)?;
+        let unwritten = forwards::settle(connection, &mut times, settlements, now_ms)?;
         let new_sources = sources.found();
         let noted = self.clock_rollback.note_now_and_then(connection)?;
         transaction.commit()?;
@@ -380,10 +380,7 @@ impl Core {
             self.clock_rollback.noted();
         }
         self.sources.extend(new_sources);
-        Ok(Effects {
-            applied,
-            is_missing,
-        })
+        Ok(Effects { applied, unwritten })
     }
 
     /// After the commit: answers to the waiters, forwards to the lanes.
@@ -410,9 +407,9 @@ impl Core {
             let _ = reply.send(Ok((answers, work)));
         }
         self.lane_registry.hand_over(effects.applied.pending);
-        if effects.is_missing
-            && let Err(error) = self.resync()
-        {
+        let is_missing = effects.unwritten.iter().any(|it| !it.is_fenced);
+        self.lane_registry.note_unwritten(effects.unwritten);
+        if is_missing && let Err(error) = self.resync() {
             tracing::warn!(%error, "store.resync_failed");
         }
     }
@@ -480,8 +477,7 @@ impl Core {
 /// What a group did, to be answered after the commit.
 struct Effects {
     applied: Applied,
-    /// A forward is gone: it was erased while in flight.
-    is_missing: bool,
+    unwritten: Vec<UnwrittenSettlement>,
 }
 
 fn not_stored(attempted: &str, error: &rusqlite::Error) -> Error {

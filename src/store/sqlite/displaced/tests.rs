@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::step::ExpireForwards;
-use crate::store::{Durability, Error, LaneContents, Options};
+use crate::store::{Durability, Error, LaneContents, LaneKey, Lease, Options};
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -94,9 +94,13 @@ async fn while_the_store_is_away_nothing_is_called_done() {
     assert!(is_displaced(&put_while(&store, "refused", || ()).await));
     assert!(is_displaced(&store.step(NOTHING_EXPIRES).await));
     assert!(is_displaced(&store.open_lane(1).await));
-    assert!(is_displaced(
-        &store.refill(1, LaneContents::default()).await
-    ));
+    let lane = LaneKey {
+        subscriber_id: 1,
+        shard: 0,
+        epoch: Lease::FIRST,
+    };
+    let refilled = store.refill(lane, LaneContents::default()).await;
+    assert!(is_displaced(&refilled));
     assert!(is_displaced(&store.vacuum().await));
     // No read makes an empty store in its place, or says that there never was one.
     assert!(is_displaced(&names(&store).await));
