@@ -1,19 +1,18 @@
 //! Why the store could not do what was requested, in the words of every engine.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Why the store could not do what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Another process owns the store.
+    /// Another process owns the store; says where it is.
     #[error("{0} is in use by another tickrelay: stop it, or let the command go through it")]
-    Locked(PathBuf),
+    Locked(String),
     /// A newer tickrelay wrote it.
-    #[error("{path} has schema version {found}, this tickrelay knows {known}: use a newer one")]
+    #[error("{location} has schema version {found}, this tickrelay knows {known}: use a newer one")]
     TooNew {
-        /// The store's file.
-        path: PathBuf,
+        /// Where the store is.
+        location: String,
         /// The version found.
         found: i64,
         /// The newest version this build knows.
@@ -31,7 +30,7 @@ pub enum Error {
     /// The disk is full, or its reserve is used up.
     #[error("the disk is full, or its reserve of free space is used up")]
     DiskFull,
-    /// A file of the open store was moved, removed or replaced, so nothing was begun.
+    /// What keeps the open store was taken away, so nothing was begun.
     #[error(
         "a file of the store was moved, removed or replaced: nothing was done; try again when \
          /readyz says 200"

@@ -180,7 +180,7 @@ fn lock(path: &Path, file: File, patience: Duration) -> Result<File, Error> {
     }
     // Left open: were the owner in this process, closing it would drop SQLite's locks.
     std::mem::forget(file);
-    Err(Error::Locked(path.to_path_buf()))
+    Err(Error::Locked(path.display().to_string()))
 }
 
 fn refused(path: &Path, error: io::Error) -> Error {

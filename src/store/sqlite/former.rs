@@ -32,7 +32,7 @@ impl FormerLock {
         if lock_within(patience, &file, store).map_err(failed)? {
             Ok(Some(Self(file)))
         } else {
-            Err(Error::Locked(store.to_path_buf()))
+            Err(Error::Locked(store.display().to_string()))
         }
     }
 

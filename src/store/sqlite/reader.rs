@@ -312,7 +312,7 @@ impl Reader {
             .map_err(|error| backend(format!("cannot read {}", self.path.display()), error))?;
         if found > SCHEMA_VERSION {
             return Err(Error::TooNew {
-                path: self.path.to_path_buf(),
+                location: self.path.display().to_string(),
                 found,
                 known: SCHEMA_VERSION,
             });

@@ -86,7 +86,7 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<i64, Err
         .map_err(read)?;
     if found > SCHEMA_VERSION {
         return Err(Error::TooNew {
-            path: path.to_path_buf(),
+            location: path.display().to_string(),
             found,
             known: SCHEMA_VERSION,
         });
