@@ -16,7 +16,6 @@ pub mod account_event;
 pub mod audit;
 pub mod broadcast;
 pub mod change;
-mod clock_hold;
 mod commit;
 #[cfg(test)]
 mod conformance;
@@ -54,7 +53,6 @@ pub use crate::plan::{
     WebhookOutcome,
 };
 pub use change::ChangeRecord;
-pub use clock_hold::HeldClock;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
 pub use error::Error;
 pub use forwards::{
@@ -73,8 +71,8 @@ pub use sqlite::warnings::file_warnings;
 pub use step::StoreChange;
 pub use subscribers::{Outbound, SubscriberSecret, Subscribers};
 pub use upkeep::{
-    Erased, Health, HealthNote, NoteLevel, Prunable, PruneStep, Pruned, ReprocessSelection,
-    StoredWebhook,
+    AgeHold, Erased, Health, HealthNote, NoteLevel, Prunable, PruneStep, Pruned,
+    ReprocessSelection, StoredWebhook,
 };
 
 /// A change that [`Store::change`] makes for an operator. The structs of [`change`] are all there are:
@@ -370,12 +368,12 @@ impl Store {
         }
     }
 
-    /// The clock, while it is so far ahead of what it showed before that nothing may go by age:
-    /// what is pruned or expired does not come back with the right time.
+    /// Why nothing may go by its age now, while that is so: what is pruned or expired does not come back
+    /// with the right time.
     #[must_use]
-    pub fn held_clock(&self) -> Option<HeldClock> {
+    pub fn age_hold(&self) -> Option<AgeHold> {
         match &self.engine {
-            Engine::Sqlite(store) => store.held_clock(),
+            Engine::Sqlite(store) => store.age_hold(),
         }
     }
 

@@ -48,7 +48,7 @@ impl Duty for Expiry {
         let under_way = self.began_ms.take().filter(|began_ms| *began_ms <= now_ms);
         let began_ms = under_way.unwrap_or(now_ms);
         // Looked at after the time, so that none is used that has jumped since.
-        let is_held = self.store.held_clock().is_some();
+        let is_held = self.store.age_hold().is_some();
         let expire = ExpireForwards {
             pending_before_ms: before(began_ms, self.max_age),
         };

@@ -174,7 +174,7 @@ impl PolledSources {
             }
         });
         // A clock that is far ahead would end each poll at once.
-        let is_held = self.store.held_clock().is_some();
+        let is_held = self.store.age_hold().is_some();
         let interval = PollInterval {
             give_up_after: pulled.interval.give_up_after.filter(|_| !is_held),
             ..pulled.interval

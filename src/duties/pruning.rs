@@ -92,7 +92,7 @@ impl Duty for Pruning {
         let mut round = under_way.unwrap_or(PruneRound::of(now_ms, 0));
         let next_round = Next::At(after(round.began_ms, INTERVAL));
         // Looked at after the time, so that none is used that has jumped since.
-        if self.store.held_clock().is_some() {
+        if self.store.age_hold().is_some() {
             return Ok(next_round);
         }
         while let Some(&what) = Prunable::ALL.get(round.kind).filter(|_| lease.is_held()) {

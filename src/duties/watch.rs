@@ -181,7 +181,7 @@ impl Watching {
             }
         }
         // What counts as old by a clock that is wrong would be missed with the right time.
-        let kept = match self.watch.store.held_clock() {
+        let kept = match self.watch.store.age_hold() {
             Some(_) => i64::MIN..i64::MAX,
             None => self.traffic.forget(now_ms),
         };

@@ -72,7 +72,7 @@ impl Forwarding {
 
     /// Whether the clock is so far ahead that nothing may end by its age.
     fn is_held(&self) -> bool {
-        self.store.held_clock().is_some()
+        self.store.age_hold().is_some()
     }
 
     /// The schedule, without an age at which a forward expires while the clock is held.

@@ -15,6 +15,7 @@ pub(super) mod changes;
 mod channels;
 mod checkpointer;
 mod clause;
+mod clock_hold;
 mod clock_rollback;
 mod deletion;
 mod disk;
@@ -100,11 +101,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::oneshot;
 
-use super::clock_hold::HeldClock;
 use super::loss::LossSignal;
 use super::{
-    CommitWork, Durability, Error, Health, LaneContents, LaneKey, Loss, OpenLane, Options, Query,
-    Refill, Settlement, Step, StoreChange, Subscribers, resolve,
+    AgeHold, CommitWork, Durability, Error, Health, LaneContents, LaneKey, Loss, OpenLane, Options,
+    Query, Refill, Settlement, Step, StoreChange, Subscribers, resolve,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -278,12 +278,12 @@ impl SqliteStore {
             ..self.writer.health(self.clock.now_ms())
         };
         Health {
-            notes: health_notes::of(&health, &self.limits, self.held_clock()),
+            notes: health_notes::of(&health, &self.limits, self.age_hold()),
             ..health
         }
     }
 
-    pub(super) fn held_clock(&self) -> Option<HeldClock> {
+    pub(super) fn age_hold(&self) -> Option<AgeHold> {
         self.reader.clock_hold.held()
     }
 

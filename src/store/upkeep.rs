@@ -1,6 +1,8 @@
 //! What is said of looking after a store: its health, pruning, erasing a person, reading
 //! bodies again.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Durability;
@@ -52,6 +54,17 @@ pub struct Health {
     pub commit_ok: bool,
     /// Bytes of the WAL file.
     pub wal_bytes: u64,
+}
+
+/// Why nothing goes by its age for now: the time is so far ahead of what it was before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgeHold {
+    /// What the time was before it jumped, ms since 1970 UTC.
+    pub before_ms: i64,
+    /// What it is now, ms since 1970 UTC.
+    pub now_ms: i64,
+    /// After how long the hold ends, unless the time is set right first.
+    pub left: Duration,
 }
 
 /// What goes by age, in the order in which it is removed.

@@ -80,7 +80,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         pending_forwards: backlog.iter().map(|backlog| backlog.pending).sum(),
         oldest_pending_forward_age_ms: oldest_age_ms(&backlog, shared.clock.now_ms()),
         missing_keys: missing_keys.iter().map(ToString::to_string).collect(),
-        clock_held: shared.store.held_clock().map(|held| ClockHeld {
+        clock_held: shared.store.age_hold().map(|held| ClockHeld {
             last_seen: Time(held.before_ms),
             clock: Time(held.now_ms),
             ends_in_s: held.left.as_secs(),

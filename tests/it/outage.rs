@@ -260,7 +260,7 @@ async fn what_waited_for_more_than_eight_days_expires_and_costs_no_probe() {
     until("the breaker is open", || receiver.count() >= 5).await;
     // A clock that jumps expires nothing for a day.
     hand.advance(DAY * 9);
-    assert!(app.store.held_clock().is_some());
+    assert!(app.store.age_hold().is_some());
     hand.advance(DAY);
     switch.store(200, Ordering::SeqCst);
     app.report(&[cloud::status("new", "sent", T0)]).await;

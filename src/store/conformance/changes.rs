@@ -154,7 +154,7 @@ async fn a_kept_answer_is_forgotten_by_request_and_after_a_day(subject: Subject)
     // By the hour: after a jump of a day nothing goes by age.
     for _ in 0..24 {
         subject.advance(DAY_MS / 24);
-        assert!(subject.store.held_clock().is_none());
+        assert!(subject.store.age_hold().is_none());
     }
     subject.advance(SECOND_MS);
     assert_eq!(subject.remembered("k2").await, None);

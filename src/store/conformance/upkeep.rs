@@ -219,7 +219,7 @@ async fn a_healthy_store_says_so_and_a_closed_one_takes_nothing(subject: Subject
     assert!(health.commit_ok && health.disk_ok && health.in_place);
     assert_eq!((health.queued, health.durability), (0, Durability::Full));
     assert!(health.free_bytes.is_some_and(|free| free > 0));
-    assert!(store.held_clock().is_none());
+    assert!(store.age_hold().is_none());
     store.read(ReadableQuery).await.unwrap();
     // It is one process's.
     let second = Store::open(

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::backend;
+use super::clock_hold::{ClockHold, ClockJump};
 use super::writer::{Core, TICK};
 use crate::clock::Clock;
-use crate::store::clock_hold::{ClockHold, ClockJump};
 use crate::store::{Error, Settled, Settlement, StoreChange};
 
 /// A clock that is merely corrected is not set back by more than this.

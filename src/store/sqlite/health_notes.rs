@@ -1,6 +1,6 @@
 //! What an operator should know of a store that is not as it should be, in words.
 
-use crate::store::{Health, HealthNote, HeldClock, NoteLevel, Options};
+use crate::store::{AgeHold, Health, HealthNote, NoteLevel, Options};
 
 /// What is not to be exceeded.
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +19,7 @@ impl HealthLimits {
 }
 
 /// The notes on a store that feels so, the gravest first, and last what is only near.
-pub(super) fn of(
-    health: &Health,
-    limits: &HealthLimits,
-    held: Option<HeldClock>,
-) -> Vec<HealthNote> {
+pub(super) fn of(health: &Health, limits: &HealthLimits, held: Option<AgeHold>) -> Vec<HealthNote> {
     let mut notes = Vec::new();
     if !health.in_place {
         let text = "A file of the store was moved, removed or replaced. Webhooks are answered 503 \
@@ -120,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn noted(health: &Health, held: Option<HeldClock>) -> Vec<(&'static str, NoteLevel)> {
+    fn noted(health: &Health, held: Option<AgeHold>) -> Vec<(&'static str, NoteLevel)> {
         let limits = HealthLimits {
             wal_bytes: 10,
             reserve_bytes: 5,
@@ -147,7 +143,7 @@ mod tests {
             wal_bytes: 11,
             ..Health::default()
         };
-        let held = HeldClock {
+        let held = AgeHold {
             before_ms: 0,
             now_ms: 1,
             left: Duration::from_secs(1),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::clock_hold::ClockHold;
 use super::files::{FileId, OwnedFile};
 use super::keys::RowKeys;
 use super::log_lock::misread;
@@ -19,7 +20,6 @@ use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
 use super::{backend, keep_log};
 use crate::clock::Clock;
-use crate::store::clock_hold::ClockHold;
 use crate::store::{Error, KeySource, Query, resolve};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.

@@ -5,13 +5,13 @@
 
 use rusqlite::{Connection, params_from_iter};
 
+use super::clock_hold::latest_credible_ms;
 use super::ranges::{self, KeySpan, Timed};
 use super::{
     SqliteStep, SqliteStore, account_events, backend, deletion, polls, replays, same_person,
     watching,
 };
 use crate::model::Word as _;
-use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::ListPlace;
 use crate::store::{Error, Prunable, PruneStep, Pruned};
 

@@ -148,7 +148,7 @@ async fn a_service_that_was_off_for_a_year_prunes_and_expires_after_a_day() {
     attempts(&app, 4).await;
     for _ in 0..23 {
         hand.advance(HOUR);
-        assert!(app.store.held_clock().is_some());
+        assert!(app.store.age_hold().is_some());
     }
     round(&app).await;
     assert_eq!(left(&app).0, 1);
@@ -202,7 +202,7 @@ async fn what_a_clock_settled_that_was_ahead_is_pruned_by_when_it_was_reported()
         hand.set_ms(START_MS + HOUR_MS);
         for _ in 0..days * 24 {
             hand.advance(HOUR);
-            assert!(app.store.held_clock().is_none());
+            assert!(app.store.age_hold().is_none());
         }
         round(&app).await;
         assert_eq!(

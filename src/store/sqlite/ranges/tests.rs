@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
+use super::super::clock_hold::latest_credible_ms;
 use super::super::import::Import;
 use super::super::reader::{Reader, SqliteQuery as _};
 use super::super::requeue::Requeue;
@@ -13,7 +14,6 @@ use super::super::retention::{self, SteppedTable};
 use super::super::schema;
 use super::*;
 use crate::clock::Clock;
-use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{
     ListPlace, MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
     SubscriberQuery, Window,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat};
 
 use crate::clock::Clock;
+use crate::store::AgeHold;
 
 /// A clock that is ahead by more than this has jumped.
 const JUMP_MS: i64 = 24 * 3_600_000;
@@ -29,17 +30,6 @@ pub(super) struct ClockJump {
     pub(super) before_ms: i64,
     /// For how long the service has run since, ms.
     pub(super) held_ms: i64,
-}
-
-/// A hold that lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldClock {
-    /// What the clock showed before it jumped, ms since 1970 UTC.
-    pub before_ms: i64,
-    /// What it shows now, ms since 1970 UTC.
-    pub now_ms: i64,
-    /// After how long the hold ends, unless the clock comes back first.
-    pub left: Duration,
 }
 
 /// Watches a clock for jumps ahead.
@@ -69,7 +59,7 @@ impl ClockHold {
     }
 
     /// Looks at the clock; the hold, while there is one.
-    pub(super) fn held(&self) -> Option<HeldClock> {
+    pub(super) fn held(&self) -> Option<AgeHold> {
         self.look().0
     }
 
@@ -87,11 +77,11 @@ impl ClockHold {
             .jump
     }
 
-    fn look(&self) -> (Option<HeldClock>, HoldTransition) {
+    fn look(&self) -> (Option<AgeHold>, HoldTransition) {
         let mut hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
         let now_ms = self.clock.now_ms();
         let change = hold.look(now_ms, self.clock.monotonic_ms());
-        let lasting = hold.jump.map(|jump| HeldClock {
+        let lasting = hold.jump.map(|jump| AgeHold {
             before_ms: jump.before_ms,
             now_ms,
             left: Duration::from_millis(HELD_MS.abs_diff(jump.held_ms.min(HELD_MS))),
@@ -107,7 +97,7 @@ impl ClockHold {
     }
 }
 
-fn warn(held: HeldClock) {
+fn warn(held: AgeHold) {
     tracing::warn!(
         last_seen = %iso(held.before_ms),
         clock = %iso(held.now_ms),
