@@ -28,7 +28,7 @@ mod variables;
 mod warning;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -40,7 +40,7 @@ use crate::model::{Choice, MessageType, UnknownWord, digits, plain};
 use crate::providers::authentication::{Authentication, Method};
 use crate::providers::{Hints, Provider};
 pub use crate::store::{Durability, KeySource};
-use crate::store::{StoreFound, absolute};
+use crate::store::{EngineOptions, SqliteOptions, StoreFound};
 
 pub use example::example;
 pub use finding::{Finding, LoadError, Origin, Warning};
@@ -93,7 +93,7 @@ pub struct Config {
     /// Where webhooks come from; their names are unique.
     pub sources: Vec<Source>,
     /// Another store, where 0.1 had it by default, which is not used.
-    pub passed_over: Option<PathBuf>,
+    pub passed_over: Option<String>,
 }
 
 /// The form of a log line.
@@ -232,18 +232,20 @@ impl Loaded {
     /// new one would be begun, or an empty one read. Where both are, it is noted.
     fn check_store(&mut self, file: &Path) -> Result<(), LoadError> {
         let is_default = self.origins.get("store.url") == Some(&Origin::Default);
-        let (new, old) = (&self.config.store.path, Store::default().path);
-        if !is_default || StoreFound::at(&old) != StoreFound::Store || is_same(new, &old) {
+        let (new, old) = (&self.config.store, Store::default());
+        let is_there = |store: &Store| store.engine().found() == StoreFound::Store;
+        if !is_default || !is_there(&old) || is_same(&new.path, &old.path) {
             return Ok(());
         }
-        if StoreFound::at(new) == StoreFound::Store {
-            self.config.passed_over = Some(absolute(&old));
+        let old = old.engine().location();
+        if is_there(new) {
+            self.config.passed_over = Some(old);
             return Ok(());
         }
         Err(LoadError::StoreElsewhere {
             file: file.to_owned(),
-            new: absolute(new),
-            old: absolute(&old),
+            new: new.engine().location(),
+            old,
         })
     }
 
@@ -271,6 +273,19 @@ impl Loaded {
             key,
             text,
         }]))
+    }
+}
+
+impl Store {
+    /// Which store it is, as its engine has to know it.
+    #[must_use]
+    pub fn engine(&self) -> EngineOptions {
+        EngineOptions::Sqlite(SqliteOptions {
+            path: self.path.clone(),
+            durability: self.durability,
+            wal_limit_bytes: self.wal_limit_bytes,
+            disk_reserve_bytes: self.disk_reserve_bytes,
+        })
     }
 }
 

@@ -45,7 +45,7 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a start waits for the end of another process that has the store: a service that stops,
 /// or a command that changes something.
-const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const OWNER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lanes that read at once where they send to: each takes a connection to the store, and after a
 /// start all of them do.
@@ -87,7 +87,7 @@ pub fn build_with(
     accept_timeout: Duration,
 ) -> anyhow::Result<Server> {
     // Before the store is made: a path that is too long must leave nothing behind.
-    let socket = web::socket_path(&config.store.path)?;
+    let socket = web::socket_path(&config.store.engine())?;
     let metrics = Arc::new(Metrics::new());
     let store = Store::open(&store_options(&config), clock.clone(), Arc::clone(&metrics))?;
     // Under the store's lock, and before anything runs: a command finds the service from here on,
@@ -234,13 +234,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 #[must_use]
 pub fn store_options(config: &Config) -> Options {
     Options {
-        path: config.store.path.clone(),
-        durability: config.store.durability,
-        wal_limit_bytes: config.store.wal_limit_bytes,
-        disk_reserve_bytes: config.store.disk_reserve_bytes,
+        engine: config.store.engine(),
         list_budget: config.store.list_budget,
         keys: config.store.keys.clone(),
-        lock_patience: LOCK_PATIENCE,
+        owner_patience: OWNER_PATIENCE,
     }
 }
 

@@ -3,7 +3,7 @@
 //! One process owns a store ([`Error::Locked`] for a second one). What waits is grouped into one
 //! transaction and one fsync. [`Store`] leads each call to its engine, so far SQLite. Of the engine's types
 //! only `SqliteQuery`, `SqliteChange` and `SqliteStep` stand in a signature: how it answers, changes and takes
-//! each. Without a [`Store`] it says whether a file is its own ([`StoreFound`]) and what is odd about it.
+//! each. What it alone has to know to open a store is [`SqliteOptions`], behind `store.url`.
 //!
 //! Tables are read by [`Store::read`], or within a change: a question of [`query`] is a struct in the
 //! product's words, with the type of its answer. It never holds the writer up.
@@ -19,6 +19,7 @@ pub mod change;
 mod commit;
 #[cfg(test)]
 mod conformance;
+mod durability;
 mod error;
 mod forwards;
 pub mod idempotency;
@@ -38,6 +39,7 @@ mod sqlite;
 pub mod step;
 mod subscribers;
 pub mod timeline;
+mod unopened;
 mod upkeep;
 pub mod watching;
 
@@ -54,6 +56,7 @@ pub use crate::plan::{
 };
 pub use change::ChangeRecord;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
+pub use durability::Durability;
 pub use error::Error;
 pub use forwards::{
     Attempt, Backlog, LaneContents, LaneKey, PendingForward, Refill, RetrySelection, Settled,
@@ -63,11 +66,10 @@ pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox, OpenLane, Unwritten};
 pub use lease::{Lease, LeaseEnd};
 pub use loss::Loss;
-pub use opening::{Durability, KeySource, Options, absolute, resolve};
+pub use opening::{EngineOptions, KeySource, Options, StoreFound};
 pub use person::Person;
 pub use registration::TemplateRecord;
-pub use sqlite::found::StoreFound;
-pub use sqlite::warnings::file_warnings;
+pub use sqlite::options::SqliteOptions;
 pub use step::StoreChange;
 pub use subscribers::{Outbound, SubscriberSecret, Subscribers};
 pub use upkeep::{
@@ -109,14 +111,15 @@ enum Engine {
 }
 
 impl Store {
-    /// Opens the store, making the file or migrating it (after a backup) where needed.
+    /// Opens the store, making it or migrating it (after a backup) where needed.
     ///
     /// # Errors
     /// [`Error::Locked`] when another process owns it, [`Error::TooNew`] when a newer
-    /// tickrelay wrote it, [`Error::Backend`] when the file cannot be opened or written.
+    /// tickrelay wrote it, [`Error::Backend`] when it cannot be opened or written.
     pub fn open(options: &Options, clock: Clock, metrics: Arc<Metrics>) -> Result<Self, Error> {
-        let opened = SqliteStore::open(options, clock, metrics)?;
-        Ok(Self::of(Engine::Sqlite(opened)))
+        let EngineOptions::Sqlite(own) = &options.engine;
+        let engine = Engine::Sqlite(SqliteStore::open((options, own), clock, metrics)?);
+        Ok(Self { engine })
     }
 
     /// Opens the store of these options for reading, without its lock. What another process writes
@@ -126,12 +129,9 @@ impl Store {
     /// # Errors
     /// As every read: none is there, or it is of another version.
     pub fn read_only(options: &Options, clock: Clock) -> Result<Self, Error> {
-        let opened = SqliteStore::read_only(options, clock)?;
-        Ok(Self::of(Engine::Sqlite(opened)))
-    }
-
-    const fn of(engine: Engine) -> Self {
-        Self { engine }
+        let EngineOptions::Sqlite(own) = &options.engine;
+        let engine = Engine::Sqlite(SqliteStore::read_only(options, own, clock)?);
+        Ok(Self { engine })
     }
 
     /// The engine, for the tests of its own parts.

@@ -1,19 +1,14 @@
 //! `tickrelay config`: what the configuration means, and what is wrong with it.
 
-use std::io::ErrorKind;
-use std::path::Path;
-
 use clap::Subcommand;
-use rustix::fs::{Access, access};
 
 use super::setting_flags::ShownSettings;
 use super::{Exit, Settings, Terminal};
 use crate::access;
 use crate::clock::Clock;
 use crate::config::{Config, Finding, LoadError, Loaded, Origin, example};
-use crate::model::reason;
 use crate::server;
-use crate::store::{Store, StoreFound, absolute};
+use crate::store::{Store, StoreFound};
 use crate::web::socket_path;
 
 /// The verbs of `config`.
@@ -90,9 +85,10 @@ fn unusable(name: &str, faults: &[Finding], terminal: &mut Terminal<'_>) -> anyh
 pub(super) fn faults_of_start(loaded: &Loaded) -> Vec<Finding> {
     let key = "store.url".to_owned();
     let origin = loaded.origins.get(&key).cloned();
-    let path = &loaded.config.store.path;
-    trouble_at(path)
-        .into_iter()
+    let store = loaded.config.store.engine();
+    let of_socket = || socket_path(&store).err().map(|error| error.to_string());
+    let found = store.hindrance().or_else(of_socket).into_iter();
+    found
         .map(|text| Finding {
             origin: origin.clone().unwrap_or(Origin::Default),
             key: key.clone(),
@@ -101,40 +97,10 @@ pub(super) fn faults_of_start(loaded: &Loaded) -> Vec<Finding> {
         .collect()
 }
 
-/// Why there can be no store at this path, and what to do.
-fn trouble_at(path: &Path) -> Option<String> {
-    let shown = absolute(path);
-    let shown = shown.display();
-    if let StoreFound::Other(what) = StoreFound::at(path) {
-        return Some(format!("{shown} is {what}: name another path"));
-    }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let shown = absolute(folder);
-    let shown = shown.display();
-    match std::fs::metadata(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Some(format!(
-            "the folder {shown} is not there: make it (`mkdir -p {shown}`), or name another path"
-        )),
-        Err(error) => Some(format!(
-            "the folder {shown} cannot be used: {}",
-            reason(&error)
-        )),
-        Ok(found) if !found.is_dir() => Some(format!("{shown} is no folder: name another path")),
-        Ok(_) if access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() => Some(format!(
-            "nothing may be written into the folder {shown}: give it to the user that the service \
-             runs as, or name another path"
-        )),
-        Ok(_) => socket_path(path).err().map(|error| error.to_string()),
-    }
-}
-
 /// What this configuration takes from the tokens of its store; a start warns of it too. A store
 /// that is not there or cannot be read has none to warn of: other commands say what is wrong with it.
 fn token_warnings(config: &Config) -> Vec<String> {
-    if StoreFound::at(&config.store.path) != StoreFound::Store {
+    if config.store.engine().found() != StoreFound::Store {
         return Vec::new();
     }
     let clock = Clock::system();

@@ -16,7 +16,7 @@ use super::client::{self, Client, Purpose};
 use super::table::{facts, item};
 use super::{Exit, Settings, Terminal};
 use crate::model::Echoed;
-use crate::store::{Erased, Person, absolute};
+use crate::store::{Erased, Person};
 use crate::web::api::erasures::NewErasureView;
 use crate::web::api::job_results::ErasureView;
 
@@ -51,14 +51,15 @@ impl Erase {
         settings: &Settings,
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
-        let store = settings.with_store()?.store.path;
+        let store = settings.with_store()?.store;
+        let location = store.engine().location();
         if !self.dry_run && !self.yes {
             if !io::stdin().is_terminal() {
                 return terminal.refuse("no terminal to confirm on: add --yes or --dry-run");
             }
             let found = self.erase(settings, terminal, true)?;
             if found.is_nothing() {
-                return terminal.refuse(self.absent(&found, &store, &[]));
+                return terminal.refuse(self.absent(&found, &location, &[]));
             }
             write!(terminal.talk, "{}", self.counts(&found))?;
             if !confirmed(terminal)? {
@@ -69,7 +70,7 @@ impl Erase {
         let traces = if self.dry_run {
             None
         } else {
-            Some(traces(&store, &self.person)?)
+            Some(traces(&store.path, &self.person)?)
         };
         let exit = if erased.is_nothing() {
             Exit::Refused
@@ -82,7 +83,11 @@ impl Erase {
         }
         if exit == Exit::Refused {
             let traces = traces.unwrap_or_default();
-            writeln!(terminal.talk, "{}", self.absent(&erased, &store, &traces))?;
+            writeln!(
+                terminal.talk,
+                "{}",
+                self.absent(&erased, &location, &traces)
+            )?;
             return Ok(exit);
         }
         write!(terminal.data, "{}", self.counts(&erased))?;
@@ -93,12 +98,11 @@ impl Erase {
     }
 
     /// What is said where the person was not found: one sentence, true of the files too.
-    fn absent(&self, erased: &Erased, store: &Path, traces: &[Trace]) -> String {
+    fn absent(&self, erased: &Erased, location: &str, traces: &[Trace]) -> String {
         let (kept, unread) = (erased.kept_unopened, erased.unread);
         let is_unchanged = self.dry_run || kept == 0;
         let mut said = vec![format!(
-            "the person was not found: nothing in {} is about {}{}{}",
-            absolute(store).display(),
+            "the person was not found: nothing in {location} is about {}{}{}",
             Echoed(&self.person),
             match self.name() {
                 name if name == self.person => String::new(),

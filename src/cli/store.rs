@@ -2,15 +2,15 @@
 //! where there is none, and leaves nothing behind.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::process::geteuid;
 
 use super::client::Refused;
 use super::{Settings, Terminal};
 use crate::access::SOCKET_ALONE;
-use crate::config::Config;
-use crate::store::{Error, StoreFound, absolute};
+use crate::config::{self, Config};
+use crate::store::{Error, StoreFound};
 
 impl Settings {
     /// The configuration, with a store that is there.
@@ -31,21 +31,20 @@ impl Settings {
     /// As [`Self::with_store`].
     pub(super) fn with_store_here(&self) -> anyhow::Result<Config> {
         let config = self.load()?.config;
-        let path = &config.store.path;
-        let remedy = match StoreFound::at(path) {
+        let store = config.store.engine();
+        let remedy = match store.found() {
             StoreFound::Store => return Ok(config),
             StoreFound::Nothing => {
                 "`tickrelay serve` makes it, and `tickrelay token create` does".to_owned()
             }
             StoreFound::Other(what) => format!("{what} is there; name another path in store.url"),
         };
-        let path = absolute(path);
-        Err(Error::NotFound(format!("store at {}: {remedy}", path.display())).into())
+        Err(Error::NotFound(format!("store at {}: {remedy}", store.location())).into())
     }
 }
 
 /// A command that may make the store.
-pub(super) struct Making(Option<PathBuf>);
+pub(super) struct Making(Option<config::Store>);
 
 impl Making {
     /// Looks whether the store is to be made.
@@ -56,16 +55,16 @@ impl Making {
         if settings.url()?.is_some() {
             return Ok(Self(None));
         }
-        let path = settings.load()?.config.store.path;
-        let is_there = StoreFound::at(&path) == StoreFound::Store;
-        Ok(Self((!is_there).then_some(path)))
+        let store = settings.load()?.config.store;
+        let is_there = store.engine().found() == StoreFound::Store;
+        Ok(Self((!is_there).then_some(store)))
     }
 
     /// Says that it was made, where it was.
     pub(super) fn say(self, terminal: &mut Terminal<'_>) -> std::io::Result<()> {
         match self.0 {
-            Some(path) if StoreFound::at(&path) == StoreFound::Store => {
-                writeln!(terminal.talk, "{}", made(&path))
+            Some(store) if store.engine().found() == StoreFound::Store => {
+                writeln!(terminal.talk, "{}", made(&store))
             }
             _ => Ok(()),
         }
@@ -73,14 +72,14 @@ impl Making {
 }
 
 /// What to say of a store that was just made: where, as which user, and what is wrong with that.
-fn made(path: &Path) -> String {
-    let (path, user) = (absolute(path), geteuid().as_raw());
+fn made(store: &config::Store) -> String {
+    let (location, user) = (store.engine().location(), geteuid().as_raw());
     let text = format!(
-        "the store is made: {}, of the user {}",
-        path.display(),
+        "the store is made: {location}, of the user {}",
         called(user)
     );
-    let folder = path.parent().and_then(|folder| folder.metadata().ok());
+    let folder = Path::new(&location).parent();
+    let folder = folder.and_then(|folder| folder.metadata().ok());
     if let Some(owner) = folder.map(|folder| folder.uid())
         && user == 0
         && owner != 0

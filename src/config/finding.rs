@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::Echoed;
 
@@ -94,16 +94,14 @@ pub enum LoadError {
          and its key {key} beside the configuration, all at once, so that it is {new}; \
          url = \"sqlite://{new}\" begins another",
         file = file.display(),
-        new = new.display(),
-        old = old.display(),
-        key = old.with_extension("key").display()
+        key = Path::new(old).with_extension("key").display()
     )]
     StoreElsewhere {
         /// The configuration file.
         file: PathBuf,
         /// Where the store is looked for.
-        new: PathBuf,
+        new: String,
         /// Where there is one.
-        old: PathBuf,
+        old: String,
     },
 }

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::value::spell_duration;
-use super::{Config, Source, Warning, absolute, starter};
+use super::{Config, Source, Warning, starter};
 use crate::forward::guard::Guard;
 use crate::providers::authentication::Method;
 use crate::store::Durability;
@@ -26,16 +26,15 @@ impl Config {
                 "a power cut may lose webhooks that were acknowledged; \"full\" prevents it",
             ));
         }
-        let of_files = crate::store::file_warnings(&self.store.path);
-        warnings.extend(of_files.iter().map(|text| warning("store.url", text)));
+        let store = self.store.engine();
+        let of_store = store.warnings();
+        warnings.extend(of_store.iter().map(|text| warning("store.url", text)));
         warnings.extend(self.passed_over.iter().map(|old| {
-            let new = absolute(&self.store.path);
             let text = format!(
-                "there are two stores: {} is used, beside the configuration; {}, in the current \
+                "there are two stores: {} is used, beside the configuration; {old}, in the current \
                  folder, where earlier versions had it, is not: write the url of the right one, \
                  or move the other away",
-                new.display(),
-                old.display()
+                store.location()
             );
             warning("store.url", &text)
         }));

@@ -28,7 +28,7 @@ use crate::web::ApiSocket;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How long the store may be in use before the command looks for a service again.
-const LOCK_PATIENCE: Duration = Duration::from_millis(100);
+const OWNER_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The longest path of the folder for temporary files, in bytes: a socket's path has 107 at most,
 /// and `/tickrelay-XXXXXX/api.sock` is a part of it.
@@ -78,7 +78,7 @@ impl OwnApi {
         let sender = Arc::new(Sender::new(&sender_config(&config))?);
         let (clock, metrics) = (Clock::system(), Arc::new(Metrics::new()));
         let options = Options {
-            lock_patience: LOCK_PATIENCE,
+            owner_patience: OWNER_PATIENCE,
             ..store_options(&config)
         };
         let store = match rights {

@@ -53,6 +53,7 @@ mod missing;
 #[cfg(test)]
 mod noted_ranges;
 mod opened;
+pub(super) mod options;
 mod overview;
 mod pending;
 #[cfg(test)]
@@ -104,7 +105,7 @@ use tokio::sync::oneshot;
 use super::loss::LossSignal;
 use super::{
     AgeHold, CommitWork, Durability, Error, Health, LaneContents, LaneKey, Loss, OpenLane, Options,
-    Query, Refill, Settlement, Step, StoreChange, Subscribers, resolve,
+    Query, Refill, Settlement, Step, StoreChange, Subscribers,
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -115,6 +116,7 @@ use former::FormerLock;
 use handle::Writer;
 use health_notes::HealthLimits;
 use keys::RowKeys;
+use options::{SqliteOptions, resolve};
 use reader::Reader;
 use writer::{Core, WriterJob};
 
@@ -173,38 +175,38 @@ impl std::fmt::Debug for SqliteStore {
 
 impl SqliteStore {
     pub(super) fn open(
-        options: &Options,
+        (options, own): (&Options, &SqliteOptions),
         clock: Clock,
         metrics: Arc<Metrics>,
     ) -> Result<Self, Error> {
         // What stands beside the store must be the same by whatever link it is opened.
-        let options = &Options {
-            path: resolve(&options.path),
-            ..options.clone()
+        let own = &SqliteOptions {
+            path: resolve(&own.path),
+            ..own.clone()
         };
-        refuse_what_is_no_file(&options.path)?;
-        if let Some(why) = opened::orphaned(&options.path) {
+        refuse_what_is_no_file(&own.path)?;
+        if let Some(why) = opened::orphaned(&own.path) {
             return Err(Error::Conflict(why));
         }
-        let file = Arc::new(OwnedFile::take(&options.path, options.lock_patience)?);
-        if let Some(why) = opened::missed(&options.path) {
+        let file = Arc::new(OwnedFile::take(&own.path, options.owner_patience)?);
+        if let Some(why) = opened::missed(&own.path) {
             return Err(Error::Conflict(why));
         }
-        let is_log_doubtful = opened::is_log_doubtful(&options.path);
-        let former = Arc::new(FormerLock::take(&options.path, options.lock_patience)?);
-        log_lock::prepare_log(&options.path)?;
-        let mut connection = connect(&options.path)?;
+        let is_log_doubtful = opened::is_log_doubtful(&own.path);
+        let former = Arc::new(FormerLock::take(&own.path, options.owner_patience)?);
+        log_lock::prepare_log(&own.path)?;
+        let mut connection = connect(&own.path)?;
         if is_log_doubtful {
-            opened::refuse_foreign_log(&connection, &options.path)?;
+            opened::refuse_foreign_log(&connection, &own.path)?;
         }
-        let found = schema::recognise(&connection, &options.path)?;
-        configure(&connection, &options.path, options.durability)?;
-        let files = files_of(&connection, &options.path, &file)?;
-        let keys = Arc::new(RowKeys::open(&options.path, &options.keys));
-        import::into(&mut connection, options, (found, clock.now_ms()), &keys)?;
+        let found = schema::recognise(&connection, &own.path)?;
+        configure(&connection, &own.path, own.durability)?;
+        let files = files_of(&connection, &own.path, &file)?;
+        let keys = Arc::new(RowKeys::open(&own.path, &options.keys));
+        import::into(&mut connection, own, (found, clock.now_ms()), &keys)?;
         errors::fill(&mut connection)?;
         sources::fill(&connection)?;
-        if let Err(error) = wal_maintenance::clear_log(&connection, &options.path) {
+        if let Err(error) = wal_maintenance::clear_log(&connection, &own.path) {
             let loss = LossSignal::default();
             if disk::report_unsynced(&loss, &error) {
                 return Err(backend("cannot empty the log".to_owned(), Loss::Unsynced));
@@ -214,10 +216,10 @@ impl SqliteStore {
         let tokens = Arc::new(tokens::Tokens::load(&connection)?);
         let known = (Arc::clone(&keys), Arc::clone(&tokens));
         let opened = (connection, files, Arc::clone(&file));
-        let core = Core::new(opened, options, (clock.clone(), metrics), known)?;
+        let core = Core::new(opened, own, (clock.clone(), metrics), known)?;
         Ok(Self {
             reader: Reader {
-                path: Arc::from(options.path.as_path()),
+                path: Arc::from(own.path.as_path()),
                 budget: options.list_budget,
                 readings: Arc::clone(&core.readings),
                 pending: Some(Arc::clone(&core.pending)),
@@ -227,8 +229,8 @@ impl SqliteStore {
             wakes: Arc::clone(&core.wakes),
             writer: Arc::new(Writer::start(core)?),
             tokens,
-            durability: options.durability,
-            limits: HealthLimits::of(options),
+            durability: own.durability,
+            limits: HealthLimits::of(own),
             clock,
             file: Some(file),
             former,

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::Web;
 use super::listener::serve_socket;
+use crate::store::EngineOptions;
 
 /// How often the service looks whether its socket is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -34,17 +35,17 @@ const PATH_LIMIT: usize = 107;
 )]
 pub struct SocketPathTooLong(usize);
 
-/// Where the socket of the store at `store` stands: beside it, `.sock` after its whole name.
+/// Where the socket of that store's service stands.
 ///
 /// # Errors
 /// When that is longer than the path of a socket may be.
-pub fn socket_path(store: &Path) -> Result<PathBuf, SocketPathTooLong> {
-    let mut path = crate::store::resolve(store).into_os_string();
-    path.push(".sock");
-    if path.len() > PATH_LIMIT {
-        return Err(SocketPathTooLong(path.len()));
+pub fn socket_path(store: &EngineOptions) -> Result<PathBuf, SocketPathTooLong> {
+    let path = store.socket();
+    let bytes = path.as_os_str().len();
+    if bytes > PATH_LIMIT {
+        return Err(SocketPathTooLong(bytes));
     }
-    Ok(path.into())
+    Ok(path)
 }
 
 /// What is said of another file at the socket's path.

@@ -16,20 +16,22 @@ use tickrelay::clock::Clock;
 use tickrelay::metrics::Metrics;
 use tickrelay::model::{Echo, Kind, Message, MessageType, Report, ReportError, Status, Word as _};
 use tickrelay::providers::{Item, Parsed, Provider};
-use tickrelay::store::{Arrival, Durability, Options, Store};
+use tickrelay::store::{Arrival, Durability, EngineOptions, Options, SqliteOptions, Store};
 
 /// All arrive at once, so that a report without a time of its own has one in every order.
 const ARRIVAL_MS: i64 = 1_770_798_600_000;
 
 pub(crate) fn open(folder: &Path) -> Store {
     let options = Options {
-        path: folder.join("tickrelay.db"),
-        durability: Durability::Os,
-        wal_limit_bytes: 1 << 30,
-        disk_reserve_bytes: 0,
+        engine: EngineOptions::Sqlite(SqliteOptions {
+            path: folder.join("tickrelay.db"),
+            durability: Durability::Os,
+            wal_limit_bytes: 1 << 30,
+            disk_reserve_bytes: 0,
+        }),
         list_budget: Duration::from_secs(5),
         keys: Vec::new(),
-        lock_patience: Duration::from_millis(100),
+        owner_patience: Duration::from_millis(100),
     };
     Store::open(&options, Clock::system(), Arc::new(Metrics::new())).unwrap()
 }

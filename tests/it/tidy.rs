@@ -225,8 +225,7 @@ fn the_contract_names_of_its_engine_what_its_comment_does() {
     let found: Vec<String> = code().into_iter().filter_map(names).collect();
     let expected = [
         "SqliteStore",
-        "found::StoreFound",
-        "warnings::file_warnings",
+        "options::SqliteOptions",
         "changes::SqliteChange",
         "SqliteStep",
         "reader::SqliteQuery",

@@ -54,7 +54,7 @@ impl Client {
             Purpose::FirstToken => settings.load()?.config,
             Purpose::Read | Purpose::Change | Purpose::Replay => settings.with_store_here()?,
         };
-        let service = socket_path(&config.store.path)?;
+        let service = socket_path(&config.store.engine())?;
         let (socket, own) = reach(&runtime, service, &config, purpose)?;
         Ok(Self {
             runtime,

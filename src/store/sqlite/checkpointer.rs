@@ -19,10 +19,11 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 
 use super::disk::report_unsynced;
+use super::options::SqliteOptions;
 use super::{backend, connect, keep_log, set_durability};
 use crate::metrics::Metrics;
 use crate::store::loss::LossSignal;
-use crate::store::{Durability, Error, Loss, Options};
+use crate::store::{Durability, Error, Loss};
 
 /// Passes over the WAL in one go: each is shorter than the one before, in the same measure as
 /// less was committed during that.
@@ -50,7 +51,7 @@ struct CheckpointState {
 
 impl Checkpointer {
     /// That of a store.
-    pub(super) fn new(options: &Options, metrics: Arc<Metrics>, loss: LossSignal) -> Self {
+    pub(super) fn new(options: &SqliteOptions, metrics: Arc<Metrics>, loss: LossSignal) -> Self {
         Self {
             loss,
             path: options.path.clone(),

@@ -157,7 +157,7 @@ mod tests {
         let options = Options::of_test(folder.path());
         let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
         let webhook_id = store.commit(arrival()).await.unwrap().webhook_id;
-        let odd = rusqlite::Connection::open(&options.path).unwrap();
+        let odd = rusqlite::Connection::open(folder.path().join("t.db")).unwrap();
         odd.execute_batch(
             "CREATE TRIGGER odd BEFORE UPDATE ON webhook BEGIN SELECT RAISE(ABORT, 'odd'); END",
         )

@@ -1,6 +1,7 @@
 //! What an operator should know of a store that is not as it should be, in words.
 
-use crate::store::{AgeHold, Health, HealthNote, NoteLevel, Options};
+use super::options::SqliteOptions;
+use crate::store::{AgeHold, Health, HealthNote, NoteLevel};
 
 /// What is not to be exceeded.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +11,7 @@ pub(super) struct HealthLimits {
 }
 
 impl HealthLimits {
-    pub(super) const fn of(options: &Options) -> Self {
+    pub(super) const fn of(options: &SqliteOptions) -> Self {
         Self {
             wal_bytes: options.wal_limit_bytes,
             reserve_bytes: options.disk_reserve_bytes,

@@ -13,12 +13,13 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 use rusqlite_migration::HookError;
 
 use super::keys::{RowKeys, sync_folder};
+use super::options::SqliteOptions;
 use super::reseal::all_used;
 use super::secrets::{Sealed, has_sealed, shown_url};
 use super::{backend, beside, idempotency, schema};
+use crate::store::Error;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::seal::KeyRing;
-use crate::store::{Error, Options};
 
 /// Brings the store's schema up to date from the version and at the time given, with the rows of
 /// the second file where there is one.
@@ -27,7 +28,7 @@ use crate::store::{Error, Options};
 /// [`Error::Backend`]; store and second file are as they were then.
 pub(super) fn into(
     connection: &mut Connection,
-    options: &Options,
+    options: &SqliteOptions,
     (found, now_ms): (i64, i64),
     keys: &Arc<RowKeys>,
 ) -> Result<(), Error> {

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use super::backend;
 use super::files::suffixed;
+use super::options::resolve;
 use crate::store::seal::{self, KeyId, KeyRing};
-use crate::store::{Error, KeySource, resolve};
+use crate::store::{Error, KeySource};
 
 /// How long after the keys were read they are read again, at the soonest.
 const READ_EVERY: Duration = Duration::from_millis(500);

@@ -96,7 +96,7 @@ async fn the_writer_reads_a_range_again_that_its_groups_alone_did_not_fill() {
     let options = Options::of_test(folder.path());
     let clock = Clock::manual(1_760_000_000_000).0;
     let store = Store::open(&options, clock, Arc::default()).unwrap();
-    let other = Connection::open(&options.path).unwrap();
+    let other = Connection::open(folder.path().join("t.db")).unwrap();
     let commit = async |received_ms| store.commit(arrival(received_ms, None)).await.unwrap();
     let skip_to = |key: i64| {
         let sql = "UPDATE sqlite_sequence SET seq = ?1 - 1 WHERE name = 'webhook'";

@@ -26,10 +26,7 @@ const BY_KEY: &str = "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        durability: Durability::Os,
-        ..Options::of_test(folder.path())
-    };
+    let options = Options::of_sqlite_test(folder.path(), Durability::Os);
     let store = Store::open(&options, Clock::system(), Arc::default()).unwrap();
     (folder, store)
 }

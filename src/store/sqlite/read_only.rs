@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use super::handle::Writer;
 use super::health_notes::HealthLimits;
+use super::options::SqliteOptions;
 use super::reader::Reader;
 use super::{SqliteStore, subscribers, tokens};
 use crate::clock::Clock;
 use crate::store::{Error, Options};
 
 impl SqliteStore {
-    pub(in crate::store) fn read_only(options: &Options, clock: Clock) -> Result<Self, Error> {
-        let Options {
-            path,
-            list_budget,
-            keys,
-            ..
-        } = options;
-        let reader = Reader::new(path, *list_budget, keys, clock.clone());
+    pub(in crate::store) fn read_only(
+        options: &Options,
+        own: &SqliteOptions,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let (budget, keys) = (options.list_budget, &options.keys);
+        let reader = Reader::new(&own.path, budget, keys, clock.clone());
         let subscribers = reader.read("read the subscribers", subscribers::load)?;
         let tokens = reader.read("read the tokens", tokens::select)?;
         Ok(Self {
@@ -27,8 +27,8 @@ impl SqliteStore {
             reader,
             tokens: Arc::new(tokens::Tokens::of(tokens)),
             wakes: Arc::default(),
-            durability: options.durability,
-            limits: HealthLimits::of(options),
+            durability: own.durability,
+            limits: HealthLimits::of(own),
             clock,
             file: None,
             former: Arc::new(None),

@@ -16,11 +16,12 @@ use super::files::{FileId, OwnedFile};
 use super::keys::RowKeys;
 use super::log_lock::misread;
 use super::opened::missed;
+use super::options::resolve;
 use super::pending::Pending;
 use super::schema::SCHEMA_VERSION;
 use super::{backend, keep_log};
 use crate::clock::Clock;
-use crate::store::{Error, KeySource, Query, resolve};
+use crate::store::{Error, KeySource, Query};
 
 /// How long a query of ours may run: a long read keeps the WAL from starting over.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
 
 use super::files::suffixed;
-use crate::store::resolve;
+use super::options::resolve;
 
 /// What an operator should know of the files of the store at `path`: who else may read them,
 /// and whether they may be torn apart. Empty where there is no store yet.
-#[must_use]
-pub fn file_warnings(path: &Path) -> Vec<String> {
+pub(in crate::store) fn of(path: &Path) -> Vec<String> {
     let path = &resolve(path);
     let shown = path.display();
     let mut warnings = Vec::new();

@@ -31,6 +31,7 @@ use super::handle::{CommitReply, WriterStatus};
 use super::keys::RowKeys;
 use super::lane_registry::{LaneRegistry, UnwrittenSettlement};
 use super::log_copy::LogCopy;
+use super::options::SqliteOptions;
 use super::pending::Pending;
 use super::ranges::RangeTimes;
 use super::reader::Readings;
@@ -44,7 +45,7 @@ use crate::model::Subscriber;
 use crate::plan::group::{PublicIds, Work};
 use crate::providers::ParseError;
 use crate::store::commit::CommitWork;
-use crate::store::{Durability, Error, Loss, Options, Settlement, StoreChange};
+use crate::store::{Durability, Error, Loss, Settlement, StoreChange};
 
 /// How long webhooks wait for company while a reader pins a WAL that is above its limit: it
 /// grows by the pages of each commit, which are nearly the same few for one report or fifty.
@@ -121,7 +122,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(
         (connection, files, file): (Connection, Files, Arc<OwnedFile>),
-        options: &Options,
+        options: &SqliteOptions,
         (clock, metrics): (Clock, Arc<Metrics>),
         (keys, tokens): (Arc<RowKeys>, Arc<Tokens>),
     ) -> Result<Self, Error> {

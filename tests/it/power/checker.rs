@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tickrelay::clock::Clock;
 use tickrelay::metrics::Metrics;
 use tickrelay::store::query::OutboundQuery;
-use tickrelay::store::{Durability, Options, Store};
+use tickrelay::store::{Durability, EngineOptions, Options, SqliteOptions, Store};
 
 use crate::support::traffic::{message_id, statuses};
 
@@ -61,13 +61,15 @@ impl Faults {
 /// Opens the store as the service does and compares it with what was promised.
 pub(super) async fn check(path: &Path, promised: &Promised<'_>) -> Vec<(Fault, String)> {
     let options = Options {
-        path: path.to_path_buf(),
-        durability: Durability::Full,
-        wal_limit_bytes: u64::MAX,
-        disk_reserve_bytes: 0,
+        engine: EngineOptions::Sqlite(SqliteOptions {
+            path: path.to_path_buf(),
+            durability: Durability::Full,
+            wal_limit_bytes: u64::MAX,
+            disk_reserve_bytes: 0,
+        }),
         list_budget: Duration::from_secs(5),
         keys: Vec::new(),
-        lock_patience: Duration::from_millis(100),
+        owner_patience: Duration::from_millis(100),
     };
     let store = match Store::open(&options, Clock::system(), Arc::new(Metrics::new())) {
         Ok(store) => store,

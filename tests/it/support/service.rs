@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tickrelay::clock::Clock;
 use tickrelay::model::{NewSubscriber, Whole};
-use tickrelay::store::{Durability, Error, Options, Store};
+use tickrelay::store::{Durability, EngineOptions, Error, Options, SqliteOptions, Store};
 
 use super::{APP_SECRET, PATIENCE, socket};
 
@@ -308,13 +308,15 @@ impl Drop for Service {
 /// What a command reads of a store that it does not own.
 pub(crate) fn read_only(path: &Path) -> Result<Store, Error> {
     let options = Options {
-        path: path.to_path_buf(),
-        durability: Durability::Os,
-        wal_limit_bytes: 1 << 30,
-        disk_reserve_bytes: 0,
+        engine: EngineOptions::Sqlite(SqliteOptions {
+            path: path.to_path_buf(),
+            durability: Durability::Os,
+            wal_limit_bytes: 1 << 30,
+            disk_reserve_bytes: 0,
+        }),
         list_budget: Duration::from_secs(5),
         keys: Vec::new(),
-        lock_patience: Duration::from_millis(100),
+        owner_patience: Duration::from_millis(100),
     };
     Store::read_only(&options, Clock::system())
 }

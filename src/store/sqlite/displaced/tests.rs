@@ -12,10 +12,7 @@ use crate::store::{Durability, Error, LaneContents, LaneKey, Lease, Options};
 
 fn open() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        durability: Durability::Os,
-        ..Options::of_test(folder.path())
-    };
+    let options = Options::of_sqlite_test(folder.path(), Durability::Os);
     let store = Store::open(&options, Clock::system(), std::sync::Arc::default()).unwrap();
     (folder, store)
 }
