@@ -122,7 +122,7 @@ impl Store {
         Ok(Self { engine })
     }
 
-    /// Opens the store of these options for reading, without its lock. What another process writes
+    /// Opens the store of these options for reading, without owning it. What another process writes
     /// meanwhile is read, but for subscribers and tokens, which are read here once. What changes
     /// something is answered [`Error::Closed`].
     ///

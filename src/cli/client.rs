@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn a_loss_is_said_first_also_after_a_refusal() {
         let refused = Err::<(), _>(Refused::new("no such thing").into());
-        let lost = anyhow::Error::from(Loss::Unkept).context("what was done may be lost");
+        let lost = anyhow::Error::from(Loss::Panicked).context("what was done may be lost");
         let error = ended(refused, Err(lost)).unwrap_err();
         assert!(error.chain().any(<dyn std::error::Error>::is::<Loss>));
         assert!(!error.is::<Refused>());

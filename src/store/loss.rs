@@ -1,10 +1,10 @@
 //! Why a store can serve no longer.
 //!
 //! The store's threads end nothing but themselves. They report the loss, acknowledge nothing from
-//! then on, and leave the files to the next start; whether the process ends is its owner's choice.
+//! then on, and leave what is kept to the next start; whether the process ends is its owner's choice.
 //!
-//! The reasons are a failed sync, a panic, a cut log that memory cannot restore, and rows that no file has at the
-//! end. `is_lost` then refuses new work, and what was committed meanwhile is answered as unconfirmed.
+//! A panic is a reason on every engine; others are an engine's own (`sqlite/loss.rs`). `is_lost` then
+//! refuses new work, and what was committed meanwhile is answered as unconfirmed.
 //! `Server::run_until` waits for the loss beside its shutdown, stops without a grace and returns it. The command
 //! alone chooses the exit code, 70; clippy's `exit` holds that.
 
@@ -13,25 +13,21 @@ use tokio::sync::watch;
 /// Why a store can serve no longer, so that its service has to be started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
-    /// A sync failed: the kernel may have dropped the pages, so a second try could succeed without
-    /// the data being on the disk.
-    #[error("a sync of the store's files failed, and a second try might only seem to succeed")]
-    Unsynced,
+    /// For a reason that only this engine has, in its words.
+    #[error("{0}")]
+    OfEngine(&'static str),
     /// What a commit waits for cannot be set.
     #[error("the store's durability cannot be set, so acknowledgements might outrun the disk")]
     Durability,
     /// The tokens were changed and cannot be read.
     #[error("the tokens cannot be read after a change, so a revoked one might still be valid")]
     Tokens,
-    /// Memory lacks a part of a log that another program cut, or holds a commit that is gone.
-    #[error("another program cut the store's log, and memory and files differ since")]
-    Cut,
     /// A thread of the store panicked.
     #[error("a thread of the store panicked")]
     Panicked,
-    /// At the end, the files lack rows that were acknowledged.
-    #[error("rows that were acknowledged are not in the store's files, and are gone")]
-    Unkept,
+    /// At the end, the store lacks what was acknowledged; in the engine's words.
+    #[error("{0}")]
+    Unkept(&'static str),
 }
 
 /// Where the store's threads report a loss. Clones share it.

@@ -45,6 +45,7 @@ mod lock_wait;
 mod log_copy;
 mod log_cut;
 mod log_lock;
+mod loss;
 #[cfg(test)]
 mod losses;
 mod mentions;
@@ -209,7 +210,7 @@ impl SqliteStore {
         if let Err(error) = wal_maintenance::clear_log(&connection, &own.path) {
             let loss = LossSignal::default();
             if disk::report_unsynced(&loss, &error) {
-                return Err(backend("cannot empty the log".to_owned(), Loss::Unsynced));
+                return Err(backend("cannot empty the log".to_owned(), loss::UNSYNCED));
             }
             tracing::warn!(%error, "store.checkpoint_failed");
         }

@@ -48,12 +48,12 @@ pub struct Health {
     pub queued: usize,
     /// Whether the disk's reserve is free.
     pub disk_ok: bool,
-    /// Whether the store's files are the ones that were opened.
+    /// Whether the store is still what was opened: nothing of it was taken away or replaced.
     pub in_place: bool,
     /// Whether the last commit succeeded.
     pub commit_ok: bool,
-    /// Bytes of the WAL file.
-    pub wal_bytes: u64,
+    /// Bytes of the log that commits are written to first.
+    pub log_bytes: u64,
 }
 
 /// Why nothing goes by its age for now: the time is so far ahead of what it was before.

@@ -76,7 +76,7 @@ pub(super) async fn readyz(shared: Data<Web>) -> HttpResponse {
         writer_busy_ms: health.busy_ms,
         accept_queue: health.queued,
         disk_reserve_free: health.disk_ok,
-        wal_bytes: health.wal_bytes,
+        wal_bytes: health.log_bytes,
         pending_forwards: backlog.iter().map(|backlog| backlog.pending).sum(),
         oldest_pending_forward_age_ms: oldest_age_ms(&backlog, shared.clock.now_ms()),
         missing_keys: missing_keys.iter().map(ToString::to_string).collect(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use crate::store::Loss;
+use super::loss::UNSYNCED;
 use crate::store::loss::LossSignal;
 
 /// Bytes that are free for us where that file is; `None` when unknown.
@@ -69,7 +69,7 @@ pub(super) fn report_unsynced(loss: &LossSignal, error: &rusqlite::Error) -> boo
         failure.extended_code,
         rusqlite::ffi::SQLITE_IOERR_FSYNC | rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC
     );
-    if is_unsynced && loss.report(Loss::Unsynced) {
+    if is_unsynced && loss.report(UNSYNCED) {
         tracing::error!(%error, "store.fsync_failed");
     }
     is_unsynced

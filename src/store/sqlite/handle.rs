@@ -149,7 +149,7 @@ impl Writer {
             in_place: !self.shared.displaced.load(Ordering::Relaxed),
             commit_ok: !self.shared.commit_failed.load(Ordering::Relaxed)
                 && self.shared.loss.get().is_none(),
-            wal_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
+            log_bytes: self.shared.wal_bytes.load(Ordering::Relaxed),
             ..Health::default()
         }
     }

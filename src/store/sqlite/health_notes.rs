@@ -33,7 +33,7 @@ pub(super) fn of(health: &Health, limits: &HealthLimits, held: Option<AgeHold>) 
             "The last commit failed; the log says why. The provider sends its webhook again.";
         notes.push(now("commit-failed", text.to_owned()));
     }
-    notes.extend(log(health.wal_bytes, limits.wal_bytes));
+    notes.extend(log(health.log_bytes, limits.wal_bytes));
     if let Some(held) = held {
         let hours = held.left.as_secs().div_ceil(3600);
         let text = format!(
@@ -132,7 +132,7 @@ mod tests {
             in_place: true,
             commit_ok: true,
             free_bytes: Some(10),
-            wal_bytes: 8,
+            log_bytes: 8,
             ..Health::default()
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     fn what_is_wrong_is_noted_and_nothing_else_is() {
         assert!(noted(&well(), None).is_empty());
         let ill = Health {
-            wal_bytes: 11,
+            log_bytes: 11,
             ..Health::default()
         };
         let held = AgeHold {
@@ -165,7 +165,7 @@ mod tests {
         let near = Health {
             commit_ok: false,
             free_bytes: Some(9),
-            wal_bytes: 9,
+            log_bytes: 9,
             ..well()
         };
         let expected = [

@@ -11,10 +11,11 @@ use rusqlite::{Connection, ffi};
 
 use super::displaced::DisplacementStage;
 use super::files::Displaced;
+use super::loss::{CUT, UNSYNCED};
 use super::wal_maintenance::{UNSEEN, WAL_PAGES};
 use super::writer::Core;
 use super::{backend, connect, disk, keep_log, log_copy};
-use crate::store::{Error, Loss};
+use crate::store::Error;
 
 /// How often the log is looked at again while another program writes.
 const LOOKS: usize = 3;
@@ -128,7 +129,7 @@ impl Core {
         if let Err(error) = log.sync_all() {
             let kept = self.rescue();
             tracing::error!(%error, kept = ?kept.err(), "store.fsync_failed");
-            self.shared.loss.report(Loss::Unsynced);
+            self.shared.loss.report(UNSYNCED);
             return Err(Error::Closed);
         }
         if !self.log_copy.look(log, pages) {
@@ -141,7 +142,7 @@ impl Core {
                  was acknowledged is written back, but not the commit under way, so the service \
                  ends, to be started again"
             );
-            self.shared.loss.report(Loss::Cut);
+            self.shared.loss.report(CUT);
             return Err(Error::Closed);
         }
         Ok(())
@@ -166,7 +167,7 @@ impl Core {
              has only a part of it; what its lost pages held is gone, the service ends, and its \
              next start takes what is left"
         );
-        self.shared.loss.report(Loss::Cut);
+        self.shared.loss.report(CUT);
         Err(Error::Closed)
     }
 

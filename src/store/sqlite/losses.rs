@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::changes::Changing;
+use super::loss::{CUT, UNSYNCED};
 use crate::access::Role;
 use crate::access::token::NewToken;
 use crate::clock::Clock;
@@ -42,13 +43,13 @@ async fn what_was_under_way_at_a_loss_is_not_acknowledged_and_nothing_is_begun_a
     store.sqlite().run(|_| Ok(())).await.unwrap();
     assert!(store.health().commit_ok);
     let report = |core: &mut super::writer::Core| {
-        core.shared.loss.report(Loss::Unsynced);
-        core.shared.loss.report(Loss::Cut);
+        core.shared.loss.report(UNSYNCED);
+        core.shared.loss.report(CUT);
         Ok(())
     };
     let answer = store.sqlite().run(report).await;
     assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
-    check_lost(&store, Loss::Unsynced).await;
+    check_lost(&store, UNSYNCED).await;
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ use super::handle::{CommitReply, WriterStatus};
 use super::keys::RowKeys;
 use super::lane_registry::{LaneRegistry, UnwrittenSettlement};
 use super::log_copy::LogCopy;
+use super::loss::UNKEPT;
 use super::options::SqliteOptions;
 use super::pending::Pending;
 use super::ranges::RangeTimes;
@@ -226,7 +227,7 @@ impl Core {
             self.commit(Vec::new());
         }
         if !self.is_lost() && !self.finish() {
-            self.shared.loss.report(Loss::Unkept);
+            self.shared.loss.report(UNKEPT);
         }
     }
 

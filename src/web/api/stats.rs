@@ -132,7 +132,7 @@ pub(super) async fn read(
             .map(Time),
         accept_queue: health.queued,
         writer_busy_ms: health.busy_ms,
-        wal_bytes: health.wal_bytes,
+        wal_bytes: health.log_bytes,
         disk_reserve_free: health.disk_ok,
         commit_ok: health.commit_ok && health.in_place,
     })
