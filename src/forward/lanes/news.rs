@@ -49,8 +49,11 @@ impl News {
 
     /// Waits until the registry notifies; [`look`](Self::look) shows of what.
     pub(super) async fn wait(&mut self) {
-        // An error is the end of the channel: the subscriber is gone.
-        let _ = self.registry.changed().await;
+        // An error is the end of the channel: the subscriber is gone. What changed is left to the look:
+        // the table may have had it already when the lane began to listen.
+        if self.registry.changed().await.is_ok() {
+            self.registry.mark_changed();
+        }
     }
 
     /// What changed since the last look.
@@ -78,6 +81,7 @@ impl News {
 mod tests {
     use std::error::Error;
 
+    use futures_util::FutureExt as _;
     use serde_json::json;
 
     use super::*;
@@ -132,7 +136,9 @@ mod tests {
         let mut news = News::new(receiver, table.subscribe());
         assert_eq!(news.look(), LaneNews::None);
         registry.send_replace(Arc::clone(&new));
+        assert!(news.wait().now_or_never().is_some());
         assert_eq!(news.look(), LaneNews::Settings(new));
+        assert!(news.wait().now_or_never().is_none());
         drop(registry);
         assert_eq!(news.look(), LaneNews::Gone);
         Ok(())
