@@ -15,6 +15,7 @@ pub(crate) mod group;
 mod limits;
 pub(crate) mod notice;
 mod payload;
+pub(crate) mod refill;
 mod registering;
 
 use std::collections::BTreeMap;

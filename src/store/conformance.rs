@@ -7,6 +7,7 @@ mod changes;
 mod forwarding;
 mod intake;
 mod lists;
+mod refilling;
 mod upkeep;
 
 use std::sync::Arc;

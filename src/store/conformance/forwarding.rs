@@ -27,7 +27,7 @@ each_engine!(
     what_is_pending_stays_so_over_another_start,
 );
 
-fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
+pub(super) fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
     Attempt {
         number: Some(number),
         started_at_ms: START_MS,
@@ -44,7 +44,12 @@ fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
 
 impl Subject {
     /// Ends an attempt; what was settled before a change is on record once the change is made.
-    async fn settle(&self, forward: &PendingForward, attempt: Attempt, settled: Settled) {
+    pub(super) async fn settle(
+        &self,
+        forward: &PendingForward,
+        attempt: Attempt,
+        settled: Settled,
+    ) {
         self.store.settle(Settlement {
             forward_id: forward.forward_id,
             attempt: Some(attempt),
@@ -56,19 +61,19 @@ impl Subject {
         nothing.await.unwrap();
     }
 
-    async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Refill {
+    pub(super) async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Refill {
         self.store.refill(subscriber_id, held).await.unwrap()
     }
 
     /// The one forward that there is.
-    async fn forward(&self) -> ForwardRecord {
+    pub(super) async fn forward(&self) -> ForwardRecord {
         let mut forwards = self.forwards().await;
         assert_eq!(forwards.len(), 1);
         forwards.remove(0)
     }
 
     /// The pending forward of a subscriber's open lane.
-    async fn pending(&self, subscriber_id: i64) -> PendingForward {
+    pub(super) async fn pending(&self, subscriber_id: i64) -> PendingForward {
         let mut refill = self.refill(subscriber_id, LaneContents::default()).await;
         assert_eq!(refill.pending.len(), 1);
         refill.pending.remove(0)
