@@ -17,6 +17,7 @@ pub(crate) mod notice;
 mod payload;
 pub(crate) mod refill;
 mod registering;
+pub(crate) mod settling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::model::{
 pub use arrival::{Accepted, Arrival, FoundReport, Reread, WebhookOutcome};
 pub use group::WorkAnswer;
 pub use registering::{RegisterOutcome, Registered, Registering};
+pub use settling::Settled;
 
 /// What the webhook's source knows beside the report.
 #[derive(Debug, Clone, Copy)]

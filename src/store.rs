@@ -53,7 +53,7 @@ use crate::model::Subscriber;
 use sqlite::SqliteStore;
 
 pub use crate::plan::{
-    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread,
+    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread, Settled,
     WebhookOutcome,
 };
 pub use change::ChangeRecord;
@@ -61,8 +61,7 @@ pub use clock_hold::HeldClock;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
 pub use error::Error;
 pub use forwards::{
-    Attempt, Backlog, LaneContents, PendingForward, Refill, RetrySelection, Settled, Settlement,
-    StateChange,
+    Attempt, Backlog, LaneContents, PendingForward, Refill, RetrySelection, Settlement, StateChange,
 };
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};

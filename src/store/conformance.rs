@@ -8,6 +8,7 @@ mod forwarding;
 mod intake;
 mod lists;
 mod refilling;
+mod settling;
 mod upkeep;
 
 use std::sync::Arc;
