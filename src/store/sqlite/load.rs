@@ -137,15 +137,20 @@ impl Loading<'_, '_> {
                 self.known.people.links.push(link);
             }
         }
-        let messages = &self.known.messages;
-        let is_known = |place: usize| messages[place].is_some();
-        let (connection, source_ids) = (self.connection, self.source_ids);
-        self.known
-            .people
-            .follow(self.keys, is_known, |source, name| {
-                let found = neighbours(connection, source_ids[source], name)?;
-                Ok::<_, rusqlite::Error>(BTreeSet::from_iter(found))
-            })
+        let Known {
+            messages, people, ..
+        } = &mut self.known;
+        let mut rounds = people.rounds(self.keys, |place| messages[place].is_some());
+        loop {
+            let unread = people.unread(&mut rounds);
+            if unread.is_empty() {
+                return Ok(());
+            }
+            for (source, name) in unread {
+                let found = neighbours(self.connection, self.source_ids[source], &name)?;
+                people.read(source, name, found);
+            }
+        }
     }
 
     fn facts(&mut self) -> rusqlite::Result<()> {
@@ -349,7 +354,7 @@ fn neighbours(
     connection: &Connection,
     source_id: i64,
     name: &str,
-) -> rusqlite::Result<Vec<String>> {
+) -> rusqlite::Result<BTreeSet<String>> {
     connection
         .prepare_cached(
             "SELECT other_name FROM same_person WHERE name = ?2 AND source_id = ?1 \
