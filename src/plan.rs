@@ -6,6 +6,7 @@
 
 pub(crate) mod alert;
 mod arrival;
+mod broadcast;
 pub(crate) mod due;
 pub(crate) mod event;
 pub(crate) mod explained;
@@ -29,6 +30,8 @@ use crate::model::{
 };
 
 pub use arrival::{Accepted, Arrival, FoundReport, Reread, WebhookOutcome};
+pub(crate) use broadcast::ServerCounts;
+pub use broadcast::{BroadcastCounts, MessageProgress};
 pub use group::WorkAnswer;
 pub use registering::{RegisterOutcome, Registered, Registering};
 pub use settling::Settled;

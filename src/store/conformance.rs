@@ -3,6 +3,7 @@
 //! A claim works through [`Store`] alone. It names no engine, no table and no file, and what it has to
 //! see it reads by the contract. [`each_engine`] runs it once for each engine.
 
+mod broadcasts;
 mod changes;
 mod forwarding;
 mod intake;
