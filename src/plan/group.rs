@@ -30,8 +30,8 @@ use places::WorkKeys;
 pub(crate) use ids::PublicIds;
 pub(crate) use keys::{EventKeys, Fact, Keys, MessageKeys, MessageName};
 pub(crate) use known::{
-    Known, KnownEvent, KnownReport, MessageFacts, MessageState, RegistrationRow, ReportFacts,
-    ReportPlace, Touch, WebhookState,
+    Known, KnownEvent, KnownReport, MOST_TEMPLATES, MessageFacts, MessageState, RegistrationRow,
+    ReportFacts, ReportPlace, Touch, WebhookState,
 };
 pub(crate) use names::{MOST_NAMES, NameLink};
 pub use writes::WorkAnswer;

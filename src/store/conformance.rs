@@ -10,6 +10,7 @@ mod intake;
 mod lists;
 mod refilling;
 mod settling;
+mod templates;
 mod upkeep;
 
 use std::sync::Arc;

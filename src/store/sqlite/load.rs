@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use super::report_facts::{facts, members};
 use super::{poll_state, rows};
 use crate::plan::group::{
-    EventKeys, Keys, Known, KnownEvent, KnownReport, MOST_NAMES, MessageName, NameLink,
-    ReportPlace, WebhookState,
+    EventKeys, Keys, Known, KnownEvent, KnownReport, MOST_NAMES, MOST_TEMPLATES, MessageName,
+    NameLink, ReportPlace, WebhookState,
 };
 
 /// Loads what these keys name; `source_ids` has the keys of their sources.
@@ -230,10 +230,8 @@ impl Loading<'_, '_> {
 
     fn templates(&mut self) -> rusqlite::Result<()> {
         for (name, language) in &self.keys.templates {
-            if let Some(body) = template(self.connection, name, *language)? {
-                let key = ((*name).to_owned(), language.map(str::to_owned));
-                self.known.templates.insert(key, body);
-            }
+            let found = templates(self.connection, name, *language)?;
+            self.known.template((name, *language), found);
         }
         Ok(())
     }
@@ -364,26 +362,24 @@ fn neighbours(
         .collect()
 }
 
-/// The body of a template; without a language, when there is only one of that name.
-fn template(
+/// The bodies of the templates of that name, and of that language where there is one.
+fn templates(
     connection: &Connection,
     name: &str,
     language: Option<&str>,
-) -> rusqlite::Result<Option<String>> {
+) -> rusqlite::Result<Vec<String>> {
     let (sql, values): (_, &[&dyn ToSql]) = match &language {
         Some(language) => (
-            "SELECT body FROM template WHERE name = ?1 AND language = ?2 LIMIT 2",
-            &[&name, language],
+            "SELECT body FROM template WHERE name = ?1 AND language = ?3 LIMIT ?2",
+            &[&name, &MOST_TEMPLATES, language],
         ),
         None => (
-            "SELECT body FROM template WHERE name = ?1 LIMIT 2",
-            &[&name],
+            "SELECT body FROM template WHERE name = ?1 LIMIT ?2",
+            &[&name, &MOST_TEMPLATES],
         ),
     };
-    let bodies: Vec<String> = connection
+    connection
         .prepare_cached(sql)?
         .query_map(values, |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut bodies = bodies.into_iter();
-    Ok(bodies.next().filter(|_| bodies.next().is_none()))
+        .collect()
 }
