@@ -7,6 +7,8 @@
 
 mod account;
 mod alerts;
+pub(crate) mod channels;
+mod columns;
 mod events;
 mod fold;
 mod ids;
