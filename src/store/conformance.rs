@@ -12,6 +12,7 @@ mod refilling;
 mod settling;
 mod templates;
 mod upkeep;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

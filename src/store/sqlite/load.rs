@@ -200,7 +200,7 @@ impl Loading<'_, '_> {
     }
 
     /// The messages that failed for this person and reached a member, and do not contradict
-    /// themselves as yet.
+    /// themselves as yet. No other can come to contradict itself; whether one does is for the plan to say.
     fn failures(&self, source: usize, names: &BTreeSet<String>) -> rusqlite::Result<BTreeSet<i64>> {
         let mut select = self.connection.prepare_cached(
             "SELECT message_id FROM report INDEXED BY report_failed_member \
