@@ -51,7 +51,7 @@ pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};
 pub(crate) use object::{maybe_object, object};
-pub use person::person_names;
+pub use person::{person_names, usual_name};
 pub use registered::RegisteredFields;
 pub use registration::{FilledTemplate, Parameters, Registration};
 pub use report::{Echo, Field, Identity, Kind, Pricing, ProviderTime, Report};

@@ -6,6 +6,7 @@
 
 pub(crate) mod alert;
 mod arrival;
+mod broadcast;
 pub(crate) mod due;
 pub(crate) mod event;
 pub(crate) mod explained;
@@ -15,7 +16,9 @@ pub(crate) mod group;
 mod limits;
 pub(crate) mod notice;
 mod payload;
+pub(crate) mod refill;
 mod registering;
+pub(crate) mod settling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +30,11 @@ use crate::model::{
 };
 
 pub use arrival::{Accepted, Arrival, FoundReport, Reread, WebhookOutcome};
+pub(crate) use broadcast::ServerCounts;
+pub use broadcast::{BroadcastCounts, MessageProgress};
 pub use group::WorkAnswer;
 pub use registering::{RegisterOutcome, Registered, Registering};
+pub use settling::Settled;
 
 /// What the webhook's source knows beside the report.
 #[derive(Debug, Clone, Copy)]

@@ -51,7 +51,7 @@ use crate::metrics::Metrics;
 use sqlite::SqliteStore;
 
 pub use crate::plan::{
-    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread,
+    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread, Settled,
     WebhookOutcome,
 };
 pub use change::ChangeRecord;
@@ -59,8 +59,8 @@ pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPar
 pub use durability::Durability;
 pub use error::Error;
 pub use forwards::{
-    Attempt, Backlog, LaneContents, LaneKey, PendingForward, Refill, RetrySelection, Settled,
-    Settlement, StateChange,
+    Attempt, Backlog, LaneContents, LaneKey, PendingForward, Refill, RetrySelection, Settlement,
+    StateChange,
 };
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox, OpenLane, Unwritten};

@@ -17,6 +17,10 @@ const RANDOM: usize = 32;
 /// Random bytes with their checksum; a multiple of three, so that base64 needs no padding.
 const LENGTH: usize = RANDOM + 4;
 
+/// How exactly the time of a token's last use is kept, ms: a write for each use would cost a
+/// sync of the disk each.
+const USE_KEPT_MS: i64 = 60_000;
+
 /// What is kept of a token's text.
 pub type Hash = [u8; 32];
 
@@ -75,9 +79,49 @@ pub struct TokenRecord {
     pub revoked_at_ms: Option<i64>,
 }
 
+impl TokenRecord {
+    /// Notes that it was used; returns whether that is news to be written down.
+    pub(crate) fn note_use(&mut self, now_ms: i64) -> bool {
+        let before_ms = self.last_used_ms;
+        let is_news = before_ms.is_none_or(|before_ms| now_ms - before_ms >= USE_KEPT_MS);
+        if is_news {
+            self.last_used_ms = Some(now_ms);
+        }
+        is_news
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_use_is_kept_to_the_minute() {
+        let token = NewToken {
+            name: "app".to_owned(),
+            role: Role::Admin,
+            owner: None,
+            sources: Vec::new(),
+            expires_at_ms: None,
+        };
+        let mut token = TokenRecord {
+            token_id: 1,
+            token,
+            created_at_ms: 0,
+            last_used_ms: None,
+            revoked_at_ms: None,
+        };
+        for (now_ms, is_news, kept_ms) in [
+            (5, true, 5),
+            (60_004, false, 5),
+            (60_005, true, 60_005),
+            // A clock that was set back.
+            (6, false, 60_005),
+        ] {
+            assert_eq!(token.note_use(now_ms), is_news, "{now_ms}");
+            assert_eq!(token.last_used_ms, Some(kept_ms));
+        }
+    }
 
     #[test]
     fn a_token_is_distinguished_from_other_text() {

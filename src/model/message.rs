@@ -191,6 +191,13 @@ impl Message {
         (leg, is_conflict)
     }
 
+    /// Its type, and what shows it. Every absorbed report brings the source's default at least.
+    #[must_use]
+    pub fn shown_type(&self) -> (TypeRule, MessageType) {
+        self.message_type
+            .unwrap_or((TypeRule::Default, MessageType::Template))
+    }
+
     /// Whom it is for: on WhatsApp, else on the other channel.
     #[must_use]
     pub fn shown_recipient(&self) -> Option<&str> {

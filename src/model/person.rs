@@ -3,6 +3,8 @@
 //! One statement often gives several, and the next only one of them. Which statements name the
 //! same person is decided in the store, where the earlier ones are; which names count, here.
 
+use std::collections::BTreeSet;
+
 use super::{AccountEvent, Registration, Report, digits, is_phone_number};
 
 /// The longest id of a person, in bytes; Meta's have 130 at most.
@@ -25,6 +27,13 @@ pub fn person_names<'n>(names: impl IntoIterator<Item = Option<&'n str>>) -> Vec
         }
     }
     found
+}
+
+/// What a person of these names is called, the same under each of them: by a number where one is known.
+#[must_use]
+pub fn usual_name(names: &BTreeSet<String>) -> Option<&str> {
+    let number = names.iter().find(|name| is_phone_number(name));
+    number.or(names.first()).map(String::as_str)
 }
 
 /// A number with its country code, or an id: letters and digits without blanks.
@@ -101,6 +110,19 @@ mod tests {
             assert_eq!(found, Vec::from_iter(expected.map(str::to_owned)), "{name}");
         }
         assert_eq!(person_names([Some("x1".repeat(200).as_str())]).len(), 0);
+    }
+
+    #[test]
+    fn a_person_is_called_by_a_number_where_one_is_known() {
+        for (names, expected) in [
+            (&["34600000001", "ES.1349001"][..], Some("34600000001")),
+            (&["1a.of-us", "34600000001"], Some("34600000001")),
+            (&["ES.1349001", "ES.ENT.7"], Some("ES.1349001")),
+            (&[], None),
+        ] {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(usual_name(&names), expected);
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 mod account;
 mod alerts;
+pub(crate) mod channels;
+mod columns;
 mod events;
 mod fold;
 mod ids;
@@ -30,8 +32,8 @@ use places::WorkKeys;
 pub(crate) use ids::PublicIds;
 pub(crate) use keys::{EventKeys, Fact, Keys, MessageKeys, MessageName};
 pub(crate) use known::{
-    Known, KnownEvent, KnownReport, MessageFacts, MessageState, RegistrationRow, ReportFacts,
-    ReportPlace, Touch, WebhookState,
+    Known, KnownEvent, KnownReport, MOST_TEMPLATES, MessageFacts, MessageState, RegistrationRow,
+    ReportFacts, ReportPlace, Touch, WebhookState,
 };
 pub(crate) use names::{MOST_NAMES, NameLink};
 pub use writes::WorkAnswer;

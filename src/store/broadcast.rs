@@ -1,23 +1,9 @@
 //! What a query finds of broadcasts: many messages that were sent as one.
 
-use serde::Serialize;
-
-use crate::model::Status;
-
+use super::poll::{PollRecord, PollState};
 use super::timeline::ErrorRecord;
-
-/// How the messages of a broadcast stand.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct BroadcastCounts {
-    /// Messages that were registered, or of which anything was reported.
-    pub total: u64,
-    /// Those delivered, read or deleted, or sent where no later status is reported.
-    pub success: u64,
-    /// Those failed.
-    pub failure: u64,
-    /// The rest.
-    pub pending: u64,
-}
+use crate::model::Status;
+use crate::plan::{BroadcastCounts, ServerCounts};
 
 /// A broadcast of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +20,35 @@ pub struct BroadcastRecord {
     pub first_report_at_ms: i64,
     /// When it was last reported, ms since 1970 UTC.
     pub last_report_at_ms: i64,
+}
+
+impl BroadcastRecord {
+    /// One of which no message is known yet.
+    pub(super) fn of_poll(poll: PollRecord) -> Self {
+        let mut counts = BroadcastCounts::default();
+        counts.cover(of_server(&poll));
+        Self {
+            counts,
+            id: poll.broadcast,
+            source: poll.source,
+            ends_at_sent: true,
+            first_report_at_ms: poll.registered_at_ms,
+            last_report_at_ms: poll.answered_at_ms.unwrap_or(poll.registered_at_ms),
+        }
+    }
+
+    /// Counts those whom only the server knows.
+    pub(super) fn cover(&mut self, poll: &PollRecord) {
+        self.counts.cover(of_server(poll));
+    }
+}
+
+fn of_server(poll: &PollRecord) -> ServerCounts {
+    ServerCounts {
+        total: poll.counts.total,
+        success: poll.counts.success,
+        is_done: poll.state == PollState::Done,
+    }
 }
 
 /// One message of a broadcast.

@@ -3,12 +3,17 @@
 //! A claim works through [`Store`] alone. It names no engine, no table and no file, and what it has to
 //! see it reads by the contract. [`each_engine`] runs it once for each engine.
 
+mod broadcasts;
 mod changes;
 mod forwarding;
 mod intake;
 mod leases;
 mod lists;
+mod refilling;
+mod settling;
+mod templates;
 mod upkeep;
+mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,13 +1,11 @@
 //! What is queued for a subscriber, what became of it, and what a lane reads of it.
 
-use std::fmt;
-
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{GaveUp, Outcome, SubscriberState};
+use crate::model::{Outcome, SubscriberState};
+use crate::plan::Settled;
 
 /// Which lane: a subscriber's queue, or one part of it, as this instance holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,36 +39,6 @@ pub struct PendingForward {
     pub due_at_ms: i64,
     /// When it was last tried, ms since 1970 UTC.
     pub last_attempt_ms: Option<i64>,
-}
-
-/// What an attempt did to its forward.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// Delivered: nothing is pending any more.
-    Delivered,
-    /// To be tried again at this time, ms since 1970 UTC.
-    RetryAt(i64),
-    /// The same, and the attempt used up none: the subscriber may be down as a whole.
-    PutOff(i64),
-    /// Given up.
-    GaveUp(GaveUp),
-    /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
-    Untouched,
-}
-
-impl fmt::Display for Settled {
-    /// As the log has it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
-        let at = |ms| at(ms).to_rfc3339_opts(SecondsFormat::Millis, true);
-        match self {
-            Self::Delivered => f.write_str("delivered"),
-            Self::RetryAt(ms) => write!(f, "retry at {}", at(*ms)),
-            Self::PutOff(ms) => write!(f, "retry at {}, not counted", at(*ms)),
-            Self::GaveUp(reason) => write!(f, "gave up: {}", reason.explain()),
-            Self::Untouched => f.write_str("retry in its turn, not counted"),
-        }
-    }
 }
 
 /// The end of an attempt, to be written down with the next group.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How long a key is kept, ms.
+pub(super) const KEPT_MS: i64 = 24 * 3600 * 1000;
+
 /// What identifies a request: its client, its key and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {

@@ -12,7 +12,6 @@ mod broadcasts;
 mod cell;
 mod changed;
 pub(super) mod changes;
-mod channels;
 mod checkpointer;
 mod clause;
 mod clock_hold;

@@ -219,6 +219,13 @@ impl ReportRecord {
     pub fn at_ms(&self) -> i64 {
         self.provider_time_ms.unwrap_or(self.received_at_ms)
     }
+
+    /// Its place among the reports of its message: what follows from a report comes after it.
+    pub(super) fn order(&self) -> (i64, bool, u8) {
+        let follows = self.kind == Kind::Fallback;
+        let rank = self.status.map_or(u8::MAX, Status::order);
+        (self.at_ms(), follows, rank)
+    }
 }
 
 /// What a report says of the price of its message.

@@ -29,7 +29,20 @@ pub(crate) struct Known {
     pub(crate) polls: BTreeMap<(usize, String), bool>,
 }
 
+/// Templates that are read at most for one that a group names: two of a name are as many as more.
+pub(crate) const MOST_TEMPLATES: usize = 2;
+
 impl Known {
+    /// Takes in which bodies there are by a name, and by a language where the group names one. Without one a
+    /// text is rendered from the only template of the name: of several, none is meant more than another.
+    pub(crate) fn template(&mut self, (name, language): (&str, Option<&str>), found: Vec<String>) {
+        let mut bodies = found.into_iter();
+        if let (Some(body), None) = (bodies.next(), bodies.next()) {
+            let key = (name.to_owned(), language.map(str::to_owned));
+            self.templates.insert(key, body);
+        }
+    }
+
     /// Whether chats may have to be alerted: a report fails, or makes a failure that is held count.
     pub(crate) fn may_alert(&self, keys: &Keys<'_>) -> bool {
         let holds = |state: &MessageState| state.message.others.fallback().is_some();

@@ -52,18 +52,25 @@ impl NameLink {
     }
 }
 
+/// How far the names are read to which a group leads. An engine reads them round by round: each is one set of
+/// names, whose neighbours it may read at once.
+pub(crate) struct NameRounds<'k> {
+    /// The names from which a walk is not at its end, each with the place of its source.
+    open: Vec<(usize, &'k str)>,
+    /// Those from which it is.
+    ended: Vec<(usize, &'k str)>,
+    /// Whether a walk ended for want of room.
+    is_cut: bool,
+}
+
 impl KnownPeople {
-    /// Reads the neighbours of every name that the group may lead to, once for each: `read` gives the
-    /// first [`MOST_NAMES`] of a name at the place of a source. The links and messages are to be known by then.
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub(crate) fn follow<E>(
+    /// Where the rounds begin in which the neighbours of every name are read to which the group may lead. The
+    /// links and messages are to be known by then.
+    pub(crate) fn rounds<'k>(
         &mut self,
-        keys: &Keys<'_>,
+        keys: &'k Keys<'_>,
         is_known: impl Fn(usize) -> bool,
-        mut read: impl FnMut(usize, &str) -> Result<BTreeSet<String>, E>,
-    ) -> Result<(), E> {
+    ) -> NameRounds<'k> {
         self.neighbours
             .resize_with(keys.sources.len(), Neighbours::new);
         self.together
@@ -80,19 +87,59 @@ impl KnownPeople {
                 from.extend(message.members.iter().map(|name| (message.source, &**name)));
             }
         }
-        for (source, name) in from {
-            let mut names = BTreeSet::from([name.to_owned()]);
-            let mut unread = vec![name.to_owned()];
-            while let Some(name) = unread.pop() {
-                if !self.neighbours[source].contains_key(&name) {
-                    let found = read(source, &name)?;
-                    self.neighbours[source].insert(name.clone(), found);
-                }
-                let others = self.all_neighbours(source, &name);
-                reach(&mut names, &mut unread, others);
-            }
+        NameRounds {
+            open: from,
+            ended: Vec::new(),
+            is_cut: false,
         }
-        Ok(())
+    }
+
+    /// The names whose neighbours are read in the next round, each with the place of its source; none when all
+    /// are known. Each round leads every walk one name further at least, and a walk has [`MOST_NAMES`] at most:
+    /// so many rounds there are at most. Two or three are usual.
+    pub(crate) fn unread(&mut self, rounds: &mut NameRounds<'_>) -> BTreeSet<(usize, String)> {
+        let mut unread = BTreeSet::new();
+        let NameRounds {
+            open,
+            ended,
+            is_cut,
+        } = rounds;
+        open.retain(|(source, first)| {
+            let names = self.all_names(*source, first);
+            *is_cut |= names.len() >= MOST_NAMES;
+            let read = &self.neighbours[*source];
+            let left = names.into_iter().filter(|name| !read.contains_key(name));
+            let mut is_open = false;
+            for name in left {
+                is_open = true;
+                unread.insert((*source, name));
+            }
+            if !is_open {
+                ended.push((*source, *first));
+            }
+            is_open
+        });
+        if unread.is_empty() && *is_cut {
+            self.forget_unreached(ended);
+        }
+        unread
+    }
+
+    /// Takes in the first [`MOST_NAMES`] neighbours of a name.
+    pub(crate) fn read(&mut self, source: usize, name: String, neighbours: BTreeSet<String>) {
+        self.neighbours[source].insert(name, neighbours);
+    }
+
+    /// Forgets what no walk leads to. While a name was unread, what stands behind it took no room, so a walk
+    /// that ends for want of room may have gone too far elsewhere.
+    fn forget_unreached(&mut self, walks: &[(usize, &str)]) {
+        let mut reached = vec![BTreeSet::new(); self.neighbours.len()];
+        for (source, first) in walks {
+            reached[*source].extend(self.all_names(*source, first));
+        }
+        for (neighbours, reached) in self.neighbours.iter_mut().zip(reached) {
+            neighbours.retain(|name, _| reached.contains(name));
+        }
     }
 
     /// The people for which the group may give a new name, each with its source and all its names.
@@ -204,6 +251,129 @@ fn reach<'n>(
     for other in others {
         if names.len() < MOST_NAMES && names.insert(other.clone()) {
             unread.push(other.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::keys::NamePair;
+    use super::*;
+    use crate::providers::Provider;
+
+    /// Who was named along with whom, as an engine finds it.
+    fn stored(pairs: &[(usize, usize)]) -> Neighbours {
+        let mut stored = Neighbours::new();
+        for (name, other) in pairs {
+            join(&mut stored, &name.to_string(), &other.to_string());
+        }
+        stored
+    }
+
+    fn of(stored: &Neighbours, name: &str) -> BTreeSet<String> {
+        let others = stored.get(name).into_iter().flatten();
+        others.take(MOST_NAMES).cloned().collect()
+    }
+
+    /// What is read by rounds for a group that links these pairs, and in how many rounds; and what is read where
+    /// each name is read when a walk comes to it.
+    fn both_ways(stored: &Neighbours, group: &[(usize, usize)]) -> (Neighbours, usize, Neighbours) {
+        let source: Arc<str> = "cloud".into();
+        let mut keys = Keys::default();
+        keys.sources.push((&source, Provider::USUAL));
+        let pair = |(name, other): &(usize, usize)| NamePair {
+            source: 0,
+            name: name.to_string(),
+            other: other.to_string(),
+        };
+        keys.links.extend(group.iter().map(pair));
+        let known = || KnownPeople {
+            links: vec![None; group.len()],
+            ..KnownPeople::default()
+        };
+        let mut by_rounds = known();
+        let mut rounds = by_rounds.rounds(&keys, |_| false);
+        let mut count = 0;
+        loop {
+            let unread = by_rounds.unread(&mut rounds);
+            if unread.is_empty() {
+                break;
+            }
+            count += 1;
+            for (source, name) in unread {
+                let found = of(stored, &name);
+                by_rounds.read(source, name, found);
+            }
+        }
+        let mut one_by_one = known();
+        for (source, first) in one_by_one.rounds(&keys, |_| false).open {
+            let mut names = BTreeSet::from([first.to_owned()]);
+            let mut unread = vec![first.to_owned()];
+            while let Some(name) = unread.pop() {
+                let is_read = one_by_one.neighbours[source].contains_key(&name);
+                if !is_read {
+                    one_by_one.read(source, name.clone(), of(stored, &name));
+                }
+                let others = one_by_one.all_neighbours(source, &name);
+                reach(&mut names, &mut unread, others);
+            }
+        }
+        let mut read = [by_rounds, one_by_one].map(|mut people| people.neighbours.remove(0));
+        (
+            std::mem::take(&mut read[0]),
+            count,
+            std::mem::take(&mut read[1]),
+        )
+    }
+
+    #[test]
+    fn the_neighbours_of_all_names_of_a_person_are_read_in_few_rounds() {
+        let chain: Vec<(usize, usize)> = (0..100).map(|name| (name, name + 1)).collect();
+        let star: Vec<(usize, usize)> = (1..100).map(|name| (0, name)).collect();
+        for (what, pairs, group, most) in [
+            (
+                "a pair and what one of them is known by",
+                &[(2, 3), (3, 4)][..],
+                &[(1, 2)][..],
+                3,
+            ),
+            ("nothing is linked", &[], &[], 0),
+            ("a new pair", &[], &[(1, 2)], 1),
+            (
+                "a chain longer than a person",
+                &chain,
+                &[(0, 1)],
+                MOST_NAMES,
+            ),
+            ("a placeholder", &star, &[(0, 200), (7, 8)], 3),
+        ] {
+            let (read, rounds, expected) = both_ways(&stored(pairs), group);
+            assert_eq!(read, expected, "{what}");
+            assert!(rounds <= most, "{what}: {rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn rounds_read_the_same_whatever_leads_where() {
+        // The same numbers in every run.
+        let mut seed: usize = 7;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for _ in 0..200 {
+            let names = 2 + next(150);
+            let mut pairs = |count: usize| -> Vec<(usize, usize)> {
+                let pairs = (0..count).map(|_| (next(names), next(names)));
+                pairs.filter(|(name, other)| name != other).collect()
+            };
+            let known = stored(&pairs(names));
+            let group = pairs(3);
+            let (read, rounds, expected) = both_ways(&known, &group);
+            assert_eq!(read, expected, "{known:?} {group:?}");
+            assert!(rounds <= MOST_NAMES, "{rounds} rounds");
         }
     }
 }

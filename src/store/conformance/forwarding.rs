@@ -29,7 +29,7 @@ each_engine!(
     what_is_pending_stays_so_over_another_start,
 );
 
-fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
+pub(super) fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
     Attempt {
         number: Some(number),
         started_at_ms: START_MS,
@@ -46,7 +46,7 @@ fn attempt(number: u32, error: Option<ErrorCode>) -> Attempt {
 
 impl Subject {
     /// Ends an attempt; what was settled before a change is on record once the change is made.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         lane: &OpenLane,
         forward: &PendingForward,
@@ -64,23 +64,23 @@ impl Subject {
         nothing.await.unwrap();
     }
 
-    async fn lane(&self, subscriber: &Subscriber) -> OpenLane {
+    pub(super) async fn lane(&self, subscriber: &Subscriber) -> OpenLane {
         self.store.open_lane(subscriber.id).await.unwrap()
     }
 
-    async fn refill(&self, lane: &OpenLane, held: LaneContents) -> Refill {
+    pub(super) async fn refill(&self, lane: &OpenLane, held: LaneContents) -> Refill {
         self.store.refill(lane.key, held).await.unwrap()
     }
 
     /// The one forward that there is.
-    async fn forward(&self) -> ForwardRecord {
+    pub(super) async fn forward(&self) -> ForwardRecord {
         let mut forwards = self.forwards().await;
         assert_eq!(forwards.len(), 1);
         forwards.remove(0)
     }
 
     /// The pending forward of a subscriber's open lane.
-    async fn pending(&self, lane: &OpenLane) -> PendingForward {
+    pub(super) async fn pending(&self, lane: &OpenLane) -> PendingForward {
         let mut refill = self.refill(lane, LaneContents::default()).await;
         assert_eq!(refill.pending.len(), 1);
         refill.pending.remove(0)

@@ -1,7 +1,8 @@
 //! What a store is kept in order by: pruning, erasing, polls, replays, health.
 
+use super::forwarding::attempt;
 use super::{DAY_MS, RECIPIENT, SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, GaveUp, Status};
 use crate::providers::Provider;
 use crate::store::change::{EndReplay, InsertReplay, OpenPoll};
 use crate::store::poll::PollState;
@@ -9,18 +10,20 @@ use crate::store::query::{
     OpenPollQuery, ReadableQuery, ReplayDetailQuery, RunningReplayQuery, Scope, TimelineQuery,
     WebhookDetailQuery,
 };
-use crate::store::replay::{ReplaySelection, ReplayState, ReplayStep};
+use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, ReplayStep};
 use crate::store::step::{AdvanceReplay, SettlePoll};
 use crate::store::{
-    ChangeRecord, Durability, Error, LaneContents, Loss, Person, Prunable, PruneStep, Settled,
-    Settlement, Store, StoreChange,
+    Attempt, ChangeRecord, Durability, Error, LaneContents, Loss, Person, Prunable, PruneStep,
+    Settled, Settlement, Store, StoreChange,
 };
 
 each_engine!(
     what_is_old_is_pruned_and_what_is_pending_is_not,
+    what_ended_lately_keeps_its_message_and_its_payload,
     a_person_is_erased_and_a_dry_run_counts_the_same,
     a_poll_is_due_until_it_is_done,
     a_replay_queues_what_ended_and_ends_by_itself,
+    a_replay_queues_what_its_selection_names_and_that_has_ended,
     a_replay_is_stopped_once,
     a_healthy_store_says_so_and_a_closed_one_takes_nothing,
 );
@@ -70,6 +73,35 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_not(subject: Subject) {
     let refill = refill.await.unwrap();
     assert_eq!(refill.pending.len(), 1);
     assert!(!refill.pending[0].payload.is_empty());
+}
+
+/// Counted from when its forward ended, a message is as old as one that was reported then.
+async fn what_ended_lately_keeps_its_message_and_its_payload(subject: Subject) {
+    let store = &subject.store;
+    subject.subscriber("crm").await;
+    subject.commit(vec![report("a", Status::Sent, 0)]).await;
+    subject.advance(2 * DAY_MS);
+    store.settle(Settlement {
+        forward_id: subject.forward().await.forward_id,
+        attempt: Some(Attempt {
+            started_at_ms: subject.now_ms(),
+            ..attempt(1, None)
+        }),
+        settled: Settled::Delivered,
+    });
+    for what in [Prunable::Messages, Prunable::Payloads] {
+        assert_eq!(prune(store, what, START_MS + DAY_MS).await, 0, "{what:?}");
+    }
+    assert_eq!(subject.forward().await.state, ForwardState::Delivered);
+    subject.advance(DAY_MS);
+    let before_ms = subject.now_ms();
+    assert_eq!(prune(store, Prunable::Payloads, before_ms).await, 1);
+    let forward_id = subject.forward().await.forward_id;
+    assert!(
+        !subject.requeue(forward_id).await,
+        "nothing is left to send"
+    );
+    assert_eq!(prune(store, Prunable::Messages, before_ms).await, 1);
 }
 
 async fn a_person_is_erased_and_a_dry_run_counts_the_same(subject: Subject) {
@@ -192,6 +224,74 @@ async fn a_replay_queues_what_ended_and_ends_by_itself(subject: Subject) {
     );
     let forwards = subject.forwards().await;
     assert_eq!(forwards[0].state, ForwardState::Pending);
+}
+
+impl Subject {
+    /// Begins a replay and takes it as far as it goes; returns how many forwards it queued, or `None` where it
+    /// waits for room.
+    async fn replayed(&self, subscriber_id: i64, selection: ReplaySelection) -> Option<u64> {
+        let insert = InsertReplay {
+            subscriber_id,
+            selection,
+        };
+        let finish = |replay: ReplayRecord| (replay.uid, ChangeRecord::default());
+        let uid = self.store.change(insert, finish).await.unwrap();
+        while let Some(replay) = self.store.read(RunningReplayQuery).await.unwrap().first() {
+            let step = AdvanceReplay { replay: *replay };
+            if self.store.step(step).await.unwrap() == ReplayStep::NoRoom {
+                return None;
+            }
+        }
+        let detail = self.store.read(ReplayDetailQuery { uid }).await.unwrap();
+        Some(detail.unwrap().queued)
+    }
+}
+
+async fn a_replay_queues_what_its_selection_names_and_that_has_ended(subject: Subject) {
+    let crm = subject.subscriber("crm").await;
+    let gave_up = Settled::GaveUp(GaveUp::AttemptsExhausted);
+    for (id, settled, error) in [
+        ("delivered", Settled::Delivered, None),
+        ("late", gave_up, Some(ErrorCode::Timeout)),
+        ("refused", gave_up, Some(ErrorCode::Http4xx)),
+    ] {
+        subject.commit(vec![report(id, Status::Sent, 0)]).await;
+        subject.store.settle(Settlement {
+            forward_id: subject.forwards().await[0].forward_id,
+            attempt: Some(attempt(1, error)),
+            settled,
+        });
+    }
+    subject
+        .commit(vec![report("pending", Status::Sent, 0)])
+        .await;
+    let all = || ReplaySelection {
+        states: vec![ForwardState::Delivered, ForwardState::GaveUp],
+        ..ReplaySelection::default()
+    };
+    // Queued again, a forward is pending, and no later replay's.
+    let narrowed: [(fn(&mut ReplaySelection), u64); 10] = [
+        (|it| it.error = Some(ErrorCode::Tls), 0),
+        (|it| it.status = Some(Status::Read), 0),
+        (|it| it.since_ms = Some(START_MS + 1), 0),
+        (|it| it.until_ms = Some(START_MS), 0),
+        (|it| it.source = Some("elsewhere".to_owned()), 0),
+        (|it| it.sources = vec!["elsewhere".to_owned()], 0),
+        (|it| it.states = vec![ForwardState::Delivered], 1),
+        (|it| it.error = Some(ErrorCode::Timeout), 1),
+        (|it| it.since_ms = Some(START_MS), 1),
+        (|_| {}, 0),
+    ];
+    for (narrow, queued) in narrowed {
+        let mut selection = all();
+        narrow(&mut selection);
+        let described = format!("{selection:?}");
+        let found = subject.replayed(crm.id, selection).await;
+        assert_eq!(found, Some(queued), "{described}");
+    }
+    let report = |number| report(&format!("m{number}"), Status::Sent, 0);
+    subject.commit((0..600).map(report).collect()).await;
+    assert_eq!(subject.replayed(crm.id, all()).await, None, "so much waits");
 }
 
 async fn a_replay_is_stopped_once(subject: Subject) {

@@ -15,15 +15,17 @@ use super::polls::polls_of;
 use super::ranges;
 use super::reader::{Reader, SqliteQuery};
 use super::search::{self, MESSAGES, seen};
+use crate::plan::BroadcastCounts;
 use crate::store::Error;
-use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
-use crate::store::poll::{PollRecord, PollState};
+use crate::store::broadcast::{BroadcastMessage, BroadcastRecord};
+use crate::store::poll::PollRecord;
 use crate::store::query::{
     BroadcastDetail, BroadcastDetailQuery, BroadcastQuery, ListPlace, Listing, Reached, Scope,
     Window,
 };
 
-/// As `v_broadcasts` counts.
+/// As [`MessageProgress::of`](crate::plan::MessageProgress::of) and `v_broadcasts` count: to read each
+/// message of a large broadcast would take too long.
 const COUNTS: &str = "broadcast, source.name AS source, count(*) AS total, \
      count(*) FILTER (WHERE status IN ('delivered', 'read', 'deleted') \
          OR (status = 'sent' AND source.ends_at_sent)) AS success, \
@@ -124,7 +126,7 @@ impl SqliteQuery for BroadcastDetailQuery {
                     .iter()
                     .any(|broadcast| broadcast.source == poll.source)
                 {
-                    found.push(registered(poll));
+                    found.push(BroadcastRecord::of_poll(poll));
                 }
             }
             if let Some(source) = &self.source {
@@ -255,7 +257,7 @@ fn counted(
     for poll in polls(connection, scope, broadcast)? {
         let mut ours = found.iter_mut();
         if let Some(ours) = ours.find(|broadcast| broadcast.source == poll.source) {
-            cover(&mut ours.counts, &poll);
+            ours.cover(&poll);
         }
     }
     Ok(found)
@@ -273,38 +275,6 @@ fn polls(
     let mut found = polls_of(connection, broadcast)?;
     found.retain(|poll| scope.sources.is_empty() || scope.sources.contains(&poll.source));
     Ok(found)
-}
-
-/// Users that the server counts and without a report yet are pending, until it is done.
-fn cover(counts: &mut BroadcastCounts, poll: &PollRecord) {
-    let of_server = poll.counts;
-    counts.total = counts.total.max(of_server.total.unwrap_or(0));
-    if poll.state == PollState::Done {
-        // An old server reports no success of a single user.
-        counts.success = counts.success.max(of_server.success.unwrap_or(0));
-    } else {
-        let ended = counts.success.saturating_add(counts.failure);
-        let rest = counts.total.saturating_sub(ended);
-        counts.pending = counts.pending.max(rest);
-    }
-    let sum = [counts.success, counts.failure, counts.pending]
-        .iter()
-        .sum();
-    counts.total = counts.total.max(sum);
-}
-
-/// A broadcast of which no message is known yet.
-fn registered(poll: PollRecord) -> BroadcastRecord {
-    let mut counts = BroadcastCounts::default();
-    cover(&mut counts, &poll);
-    BroadcastRecord {
-        counts,
-        id: poll.broadcast,
-        source: poll.source,
-        ends_at_sent: true,
-        first_report_at_ms: poll.registered_at_ms,
-        last_report_at_ms: poll.answered_at_ms.unwrap_or(poll.registered_at_ms),
-    }
 }
 
 fn read_broadcast(row: &Row<'_>) -> rusqlite::Result<BroadcastRecord> {

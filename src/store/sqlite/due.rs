@@ -29,7 +29,7 @@ use crate::store::Error;
 use crate::store::account_event::AccountEventRecord;
 use crate::store::step::{SendAlerts, SendOutages};
 
-/// Alerts whose window is over; one that is further off was set before the clock was set back.
+/// Alerts whose window is over, as [`Gathering::is_over`] says.
 const ALERTS_DUE: &str = "SELECT subscriber_id, error_key, failures, message_id, report_id \
      FROM alert WHERE due_at_ms <= ?1 OR due_at_ms > ?2";
 

@@ -1,5 +1,5 @@
-//! What is pending: settling, giving up by age or with the subscriber. How a lane reads it is in
-//! `refills`.
+//! What is pending: settling, giving up by age or with the subscriber. What becomes of a forward is for
+//! [`crate::plan::settling`] to say. How a lane reads it is in `refills`.
 
 use rusqlite::{CachedStatement, Connection, params};
 
@@ -7,8 +7,9 @@ use super::lane_registry::UnwrittenSettlement;
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
+use crate::plan::settling::{self, AttemptFacts, ForwardWrite, NextState};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
-use crate::store::{Attempt, Error, Lease, Settled, Settlement};
+use crate::store::{Attempt, Error, Lease, Settlement};
 
 /// Writes down the ends of attempts; returns those that were not.
 pub(super) fn settle<'s>(
@@ -36,23 +37,74 @@ pub(super) fn settle<'s>(
     Ok(unwritten)
 }
 
-/// What nearly each settlement needs is prepared once.
+/// Writes what becomes of forwards. Its statements are prepared once.
+struct ForwardStatements<'c> {
+    deliver: CachedStatement<'c>,
+    wait: CachedStatement<'c>,
+    give_up: CachedStatement<'c>,
+}
+
+impl<'c> ForwardStatements<'c> {
+    /// `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
+    /// each page until such a statement has ended. Here a failure ends the whole transaction.
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let deliver = connection.prepare_cached(
+            "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \
+             last_attempt_ms = coalesce(?3, last_attempt_ms), settled_at_ms = ?4, last_error = NULL \
+             WHERE forward_id = ?1 AND state = 'pending'",
+        )?;
+        let wait = connection.prepare_cached(
+            "UPDATE forward SET attempts = attempts + ?2, \
+             last_attempt_ms = coalesce(?3, last_attempt_ms), due_at_ms = ?4, \
+             last_error = coalesce(?5, last_error) WHERE forward_id = ?1 AND state = 'pending'",
+        )?;
+        let give_up = connection.prepare_cached(
+            "UPDATE OR FAIL forward SET state = 'gave-up', attempts = attempts + ?2, \
+             last_attempt_ms = coalesce(?3, last_attempt_ms), settled_at_ms = ?4, \
+             last_error = coalesce(?5, last_error), gave_up = ?6 \
+             WHERE forward_id = ?1 AND state = 'pending'",
+        )?;
+        Ok(Self {
+            deliver,
+            wait,
+            give_up,
+        })
+    }
+
+    /// Writes it, where the forward is pending; returns whether it was.
+    fn write(&mut self, forward_id: i64, write: ForwardWrite) -> rusqlite::Result<bool> {
+        let (tried, last_ms, error) = (write.tried, write.last_attempt_ms, write.last_error);
+        let written = match write.state {
+            NextState::Delivered { settled_at_ms } => {
+                let values = params![forward_id, tried, last_ms, settled_at_ms];
+                self.deliver.execute(values)?
+            }
+            NextState::Pending { due_at_ms } => {
+                let values = params![forward_id, tried, last_ms, due_at_ms, error];
+                self.wait.execute(values)?
+            }
+            NextState::GaveUp {
+                reason,
+                settled_at_ms,
+            } => {
+                let values = params![forward_id, tried, last_ms, settled_at_ms, error, reason];
+                self.give_up.execute(values)?
+            }
+        };
+        Ok(written > 0)
+    }
+}
+
+/// What settlements need, prepared once.
 struct Settling<'c> {
     connection: &'c Connection,
     times: &'c mut RangeTimes,
-    deliver: CachedStatement<'c>,
+    forwards: ForwardStatements<'c>,
     attempt: CachedStatement<'c>,
 }
 
 impl<'c> Settling<'c> {
-    /// `OR FAIL`, because of the triggers that count what is pending: with `ABORT` SQLite keeps a copy of
-    /// each page until such a statement has ended. Here a failure ends the whole transaction.
     fn new(connection: &'c Connection, times: &'c mut RangeTimes) -> rusqlite::Result<Self> {
-        let deliver = connection.prepare_cached(
-            "UPDATE OR FAIL forward SET state = 'delivered', attempts = attempts + ?2, \
-             last_attempt_ms = ?3, settled_at_ms = ?4, last_error = NULL \
-             WHERE forward_id = ?1 AND state = 'pending'",
-        )?;
         let attempt = connection.prepare_cached(
             "INSERT INTO attempt (forward_id, number, started_at_ms, duration_ms, http_status, \
              error_code, detail, excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -60,7 +112,7 @@ impl<'c> Settling<'c> {
         Ok(Self {
             connection,
             times,
-            deliver,
+            forwards: ForwardStatements::new(connection)?,
             attempt,
         })
     }
@@ -70,51 +122,17 @@ impl<'c> Settling<'c> {
     fn settle(&mut self, settlement: &Settlement, now_ms: i64) -> rusqlite::Result<bool> {
         let forward_id = settlement.forward_id;
         let attempt = settlement.attempt.as_ref();
-        let started = attempt.map(|attempt| attempt.started_at_ms);
-        let ended =
-            attempt.map(|attempt| attempt.started_at_ms + i64::from(attempt.outcome.duration_ms));
-        let error = attempt.and_then(|attempt| attempt.outcome.error);
-        let is_charged = !matches!(settlement.settled, Settled::PutOff(_));
-        let tried = i64::from(attempt.is_some() && is_charged);
-        let ahead_ms = started.map_or(0, |started_ms| (started_ms - now_ms).max(0));
-        let settled = match settlement.settled {
-            Settled::Delivered => self
-                .deliver
-                .execute(params![forward_id, tried, started, ended])?,
-            // Its due time goes by a clock that was set back since. It waits as long, and counts as tried
-            // since then, so that it is not moved once more with what waits.
-            Settled::RetryAt(due_ms) | Settled::PutOff(due_ms) => self
-                .connection
-                .prepare_cached(
-                    "UPDATE forward SET attempts = attempts + ?2, last_attempt_ms = ?3, \
-                     due_at_ms = ?4, last_error = ?5 WHERE forward_id = ?1 AND state = 'pending'",
-                )?
-                .execute(params![
-                    forward_id,
-                    tried,
-                    started.map(|started_ms| started_ms.min(now_ms)),
-                    due_ms - ahead_ms,
-                    error,
-                ])?,
-            Settled::GaveUp(reason) => self
-                .connection
-                .prepare_cached(
-                    "UPDATE OR FAIL forward SET state = 'gave-up', gave_up = ?2, \
-                     attempts = attempts + ?3, last_attempt_ms = coalesce(?4, last_attempt_ms), \
-                     settled_at_ms = ?5, last_error = coalesce(?6, last_error) \
-                     WHERE forward_id = ?1 AND state = 'pending'",
-                )?
-                .execute(params![
-                    forward_id,
-                    reason,
-                    tried,
-                    started,
-                    ended.unwrap_or(now_ms),
-                    error,
-                ])?,
-            Settled::Untouched => 0,
+        let facts = attempt.map(|attempt| AttemptFacts {
+            started_at_ms: attempt.started_at_ms,
+            duration_ms: attempt.outcome.duration_ms,
+            error: attempt.outcome.error,
+        });
+        let write = settling::settle(settlement.settled, facts, now_ms);
+        let is_settled = match write {
+            Some(write) => self.forwards.write(forward_id, write)?,
+            None => false,
         };
-        let exists = settled > 0
+        let exists = is_settled
             || self
                 .connection
                 .prepare_cached("SELECT 1 FROM forward WHERE forward_id = ?1")?
@@ -164,8 +182,7 @@ pub(super) fn count_pending(
     )
 }
 
-/// Gives up some of what is pending for removed subscribers; returns how many forwards ended. What a
-/// subscriber took once stays delivered, though a retry or a replay queued it again.
+/// Ends some of what is pending for removed subscribers; returns how many forwards ended.
 pub(super) fn give_up_removed(connection: &Connection) -> rusqlite::Result<usize> {
     let ended: Vec<(i64, i64, Option<i64>)> = connection
         .prepare_cached(&format!(
@@ -178,20 +195,10 @@ pub(super) fn give_up_removed(connection: &Connection) -> rusqlite::Result<usize
         ))?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    let mut delivered = connection.prepare_cached(
-        "UPDATE OR FAIL forward SET state = 'delivered', last_error = NULL, settled_at_ms = ?2 \
-         WHERE forward_id = ?1",
-    )?;
-    let mut gave_up = connection.prepare_cached(
-        "UPDATE OR FAIL forward SET state = 'gave-up', gave_up = 'subscriber-removed', \
-         settled_at_ms = ?2 WHERE forward_id = ?1",
-    )?;
+    let mut forwards = ForwardStatements::new(connection)?;
     let count = ended.len();
     for (forward_id, removed_at_ms, taken_at_ms) in ended {
-        match taken_at_ms {
-            Some(taken_at_ms) => delivered.execute([forward_id, taken_at_ms])?,
-            None => gave_up.execute([forward_id, removed_at_ms])?,
-        };
+        forwards.write(forward_id, settling::of_removed(removed_at_ms, taken_at_ms))?;
     }
     Ok(count)
 }
@@ -227,7 +234,8 @@ impl Core {
     ///
     /// Found by when it came due, through the index: to look at when each was queued would read
     /// a whole backlog while every webhook waits. What waits for a retry beyond its age is
-    /// given up when that comes due, by its lane or here.
+    /// given up when that comes due, by its lane or here. `store/conformance/forwarding.rs` holds this for every
+    /// engine.
     fn expire(&mut self, pending_before_ms: i64) -> Result<usize, Error> {
         self.change("give up what is too old", |connection, now_ms| {
             connection

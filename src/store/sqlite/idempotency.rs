@@ -11,13 +11,10 @@ use super::secrets::{Sealed, unopened, with_keys};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
 use crate::store::Error;
-use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Remembered, Ticket};
+use crate::store::idempotency::{IdempotencyRecord, KEPT_MS, KeptAnswer, Remembered, Ticket};
 use crate::store::query::RememberedQuery;
 use crate::store::seal::{KeyRing, SealedCell};
 use crate::store::step::ForgetTicket;
-
-/// How long a key is kept, ms.
-const KEPT_MS: i64 = 24 * 3600 * 1000;
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use super::report_facts::{facts, members};
 use super::{poll_state, rows};
 use crate::plan::group::{
-    EventKeys, Keys, Known, KnownEvent, KnownReport, MOST_NAMES, MessageName, NameLink,
-    ReportPlace, WebhookState,
+    EventKeys, Keys, Known, KnownEvent, KnownReport, MOST_NAMES, MOST_TEMPLATES, MessageName,
+    NameLink, ReportPlace, WebhookState,
 };
 
 /// Loads what these keys name; `source_ids` has the keys of their sources.
@@ -137,15 +137,20 @@ impl Loading<'_, '_> {
                 self.known.people.links.push(link);
             }
         }
-        let messages = &self.known.messages;
-        let is_known = |place: usize| messages[place].is_some();
-        let (connection, source_ids) = (self.connection, self.source_ids);
-        self.known
-            .people
-            .follow(self.keys, is_known, |source, name| {
-                let found = neighbours(connection, source_ids[source], name)?;
-                Ok::<_, rusqlite::Error>(BTreeSet::from_iter(found))
-            })
+        let Known {
+            messages, people, ..
+        } = &mut self.known;
+        let mut rounds = people.rounds(self.keys, |place| messages[place].is_some());
+        loop {
+            let unread = people.unread(&mut rounds);
+            if unread.is_empty() {
+                return Ok(());
+            }
+            for (source, name) in unread {
+                let found = neighbours(self.connection, self.source_ids[source], &name)?;
+                people.read(source, name, found);
+            }
+        }
     }
 
     fn facts(&mut self) -> rusqlite::Result<()> {
@@ -195,7 +200,7 @@ impl Loading<'_, '_> {
     }
 
     /// The messages that failed for this person and reached a member, and do not contradict
-    /// themselves as yet.
+    /// themselves as yet. No other can come to contradict itself; whether one does is for the plan to say.
     fn failures(&self, source: usize, names: &BTreeSet<String>) -> rusqlite::Result<BTreeSet<i64>> {
         let mut select = self.connection.prepare_cached(
             "SELECT message_id FROM report INDEXED BY report_failed_member \
@@ -225,10 +230,8 @@ impl Loading<'_, '_> {
 
     fn templates(&mut self) -> rusqlite::Result<()> {
         for (name, language) in &self.keys.templates {
-            if let Some(body) = template(self.connection, name, *language)? {
-                let key = ((*name).to_owned(), language.map(str::to_owned));
-                self.known.templates.insert(key, body);
-            }
+            let found = templates(self.connection, name, *language)?;
+            self.known.template((name, *language), found);
         }
         Ok(())
     }
@@ -349,7 +352,7 @@ fn neighbours(
     connection: &Connection,
     source_id: i64,
     name: &str,
-) -> rusqlite::Result<Vec<String>> {
+) -> rusqlite::Result<BTreeSet<String>> {
     connection
         .prepare_cached(
             "SELECT other_name FROM same_person WHERE name = ?2 AND source_id = ?1 \
@@ -359,26 +362,24 @@ fn neighbours(
         .collect()
 }
 
-/// The body of a template; without a language, when there is only one of that name.
-fn template(
+/// The bodies of the templates of that name, and of that language where there is one.
+fn templates(
     connection: &Connection,
     name: &str,
     language: Option<&str>,
-) -> rusqlite::Result<Option<String>> {
+) -> rusqlite::Result<Vec<String>> {
     let (sql, values): (_, &[&dyn ToSql]) = match &language {
         Some(language) => (
-            "SELECT body FROM template WHERE name = ?1 AND language = ?2 LIMIT 2",
-            &[&name, language],
+            "SELECT body FROM template WHERE name = ?1 AND language = ?3 LIMIT ?2",
+            &[&name, &MOST_TEMPLATES, language],
         ),
         None => (
-            "SELECT body FROM template WHERE name = ?1 LIMIT 2",
-            &[&name],
+            "SELECT body FROM template WHERE name = ?1 LIMIT ?2",
+            &[&name, &MOST_TEMPLATES],
         ),
     };
-    let bodies: Vec<String> = connection
+    connection
         .prepare_cached(sql)?
         .query_map(values, |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut bodies = bodies.into_iter();
-    Ok(bodies.next().filter(|_| bodies.next().is_none()))
+        .collect()
 }

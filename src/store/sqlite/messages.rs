@@ -181,12 +181,7 @@ fn reports(connection: &Connection, message_id: i64) -> rusqlite::Result<Vec<Rep
         .prepare("SELECT * FROM report WHERE message_id = ?1 ORDER BY report_id")?
         .query_map([message_id], |row| read_report(connection, row))?
         .collect::<rusqlite::Result<_>>()?;
-    reports.sort_by_key(|report| {
-        let at_ms = report.provider_time_ms.unwrap_or(report.received_at_ms);
-        // What follows from a report comes after it.
-        let follows = report.kind == Kind::Fallback;
-        (at_ms, follows, report.status.map_or(u8::MAX, Status::order))
-    });
+    reports.sort_by_key(ReportRecord::order);
     Ok(reports)
 }
 

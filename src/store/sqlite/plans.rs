@@ -14,7 +14,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, Status};
-use crate::store::broadcast::{BroadcastCounts, BroadcastRecord};
+use crate::plan::BroadcastCounts;
+use crate::store::broadcast::BroadcastRecord;
 use crate::store::query::{
     AccountEventQuery, AttemptOutcome, AttemptQuery, ForwardQuery, MessageQuery, Scope,
     WebhookQuery, Window,

@@ -1,10 +1,8 @@
 //! How a lane reads what is pending: all of it while that fits its memory, else what is due.
 //!
 //! Forwards that were never tried and retries are read apart, each through its part of one index,
-//! so that of a hundred thousand of the one kind none is passed over to find the other.
-
-use std::cmp::min;
-use std::collections::HashSet;
+//! so that of a hundred thousand of the one kind none is passed over to find the other. Which of them the
+//! lane is given is for [`crate::plan::refill`] to say.
 
 use rusqlite::{OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -13,10 +11,8 @@ use super::backend;
 use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
 use crate::model::Ordering;
+use crate::plan::refill::{LaneFacts, LaneFill, Portion, QueuedForward, put_off_until_ms};
 use crate::store::{Error, LaneContents, PendingForward, Refill};
-
-/// Retries that a lane holds in memory; the rest of its window is for what was never tried.
-const RETRIES: usize = LANE_WINDOW / 2;
 
 const PENDING_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_id, payload.body, \
      forward.place_ms, forward.place_rank, forward.attempts, forward.pending_since_ms, \
@@ -39,31 +35,13 @@ fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
     })
 }
 
-/// In strict order a forward that waits for an earlier one is looked at again after this long
-/// at the latest, whatever became of that one.
-const PUT_OFF_MS: i64 = 600_000;
-
-/// What a look into the table found to be due.
-struct Due {
-    pending: Vec<PendingForward>,
-    /// Those found or held already.
-    known: HashSet<i64>,
-    /// Messages whose later forwards wait for the first, and until when.
-    put_off: Vec<(i64, i64)>,
-}
-
-/// What is to be read of one kind.
-#[derive(Clone, Copy)]
-struct Wanted {
-    subscriber_id: i64,
-    /// Retries, or what was never tried.
-    retries: bool,
-    due_before_ms: i64,
-    ordering: Ordering,
-    /// The newest first, not the oldest.
-    newest: bool,
-    /// So many rows at most in one refill, but for the last message's others.
-    room: usize,
+/// What the order of its message is decided by.
+const fn queued(pending: &PendingForward) -> QueuedForward {
+    QueuedForward {
+        forward_id: pending.forward_id,
+        place: pending.place,
+        due_at_ms: pending.due_at_ms,
+    }
 }
 
 impl Core {
@@ -115,54 +93,44 @@ impl Core {
                  WHERE state = 'pending' AND subscriber_id = ?1 LIMIT ?2)",
             )?
             .query_row(params![subscriber_id, LANE_WINDOW + 1], |row| row.get(0))?;
-        let live = pending <= LANE_WINDOW;
-        let (all, untried, retries) = (held.forward_ids.len(), held.untried, held.retries());
-        let newest = held.newest;
-        let mut due = Due {
-            pending: Vec::new(),
-            known: held.forward_ids.into_iter().collect(),
-            put_off: Vec::new(),
+        let facts = LaneFacts {
+            window: LANE_WINDOW,
+            pending,
+            ordering,
+            untried: held.untried,
+            retries: held.retries(),
+            newest: held.newest,
         };
-        let mut wanted = Wanted {
-            subscriber_id,
-            retries: true,
-            due_before_ms: if live { i64::MAX } else { now_ms },
-            ordering: if live { Ordering::Relaxed } else { ordering },
-            newest: false,
-            room: if live {
-                LANE_WINDOW
-            } else {
-                RETRIES.saturating_sub(retries)
-            },
-        };
-        let retries_at_ms = self.read_due(wanted, &mut due, now_ms)?;
-        wanted.retries = false;
-        wanted.room = LANE_WINDOW.saturating_sub(if live { 0 } else { untried });
-        let untried_at_ms = self.read_due(wanted, &mut due, now_ms)?;
-        if newest && !live {
-            wanted.newest = true;
-            wanted.room = 1;
-            self.read_due(wanted, &mut due, now_ms)?;
+        let (live, portions) = (facts.is_live(), facts.portions(now_ms));
+        let all = held.forward_ids.len();
+        let mut fill = LaneFill::new(held.forward_ids, queued);
+        let retries_at_ms = self.read_due(subscriber_id, portions.retries, &mut fill, now_ms)?;
+        let untried_at_ms = self.read_due(subscriber_id, portions.untried, &mut fill, now_ms)?;
+        if let Some(newest) = portions.newest {
+            self.read_due(subscriber_id, newest, &mut fill, now_ms)?;
         }
+        let (pending, put_off) = fill.into_parts();
         self.lane_registry
-            .refilled(subscriber_id, all + due.pending.len(), live);
+            .refilled(subscriber_id, all + pending.len(), live);
         let refill = Refill {
-            pending: due.pending,
+            pending,
             live,
             untried_at_ms,
             retries_at_ms,
         };
-        Ok((refill, due.put_off))
+        Ok((refill, put_off))
     }
 
-    /// Adds what is due by then and not known, oldest first and message by message: earlier
-    /// forwards of a message go first, even those that wait for a retry. Returns when to look
+    /// Adds what is due of a portion and not known, oldest first and message by message. Returns when to look
     /// again.
-    ///
-    /// In strict order a message whose earliest forward waits is left out as a whole.
-    fn read_due(&self, wanted: Wanted, due: &mut Due, now_ms: i64) -> rusqlite::Result<i64> {
-        let subscriber_id = wanted.subscriber_id;
-        let order = if wanted.newest {
+    fn read_due(
+        &self,
+        subscriber_id: i64,
+        mut portion: Portion,
+        fill: &mut LaneFill<PendingForward>,
+        now_ms: i64,
+    ) -> rusqlite::Result<i64> {
+        let order = if portion.newest {
             "due_at_ms DESC, forward_id DESC"
         } else {
             "due_at_ms, forward_id"
@@ -179,57 +147,32 @@ impl Core {
              JOIN payload USING (payload_id) WHERE forward.message_id = ?1 \
              AND forward.subscriber_id = ?2 AND forward.state = 'pending'"
         ))?;
-        let limit = if wanted.newest {
-            1
-        } else {
-            wanted.room + due.known.len()
-        };
         let mut found = found.query(params![
             subscriber_id,
-            wanted.retries,
-            wanted.due_before_ms,
-            limit
+            portion.retries,
+            portion.due_before_ms,
+            portion.most_rows(fill.known())
         ])?;
-        let mut left = wanted.room;
-        let mut is_news = false;
-        while left > 0
+        while portion.has_room()
             && let Some(row) = found.next()?
         {
-            if due.known.contains(&row.get(0)?) {
+            if fill.knows(row.get(0)?) {
                 continue;
             }
-            is_news = true;
             let message_id: i64 = row.get(1)?;
-            let mut siblings = of_message
+            let siblings = of_message
                 .query_map(params![message_id, subscriber_id], read_pending)?
                 .collect::<rusqlite::Result<Vec<PendingForward>>>()?;
-            let first = siblings.iter().min_by_key(|sibling| sibling.place);
-            let waits_until_ms = first
-                .filter(|first| {
-                    wanted.ordering == Ordering::Strict && !due.known.contains(&first.forward_id)
-                })
-                .map(|first| first.due_at_ms)
-                .filter(|due_ms| *due_ms > wanted.due_before_ms);
-            siblings.retain(|sibling| due.known.insert(sibling.forward_id));
-            if let Some(until_ms) = waits_until_ms {
-                left -= 1;
-                due.put_off.push((message_id, until_ms));
-            } else {
-                // The others take room as well: of many messages with several reports each, the lane
-                // would hold several times its window.
-                left = left.saturating_sub(siblings.len().max(1));
-                due.pending.append(&mut siblings);
-            }
+            fill.message(&mut portion, message_id, siblings);
         }
-        // Behind what was read, or put off, there may be more that is due.
-        if is_news || left == 0 {
+        if portion.may_have_more() {
             return Ok(now_ms);
         }
-        self.next_due_ms(wanted, now_ms)
+        self.next_due_ms(subscriber_id, portion.retries, now_ms)
     }
 
     /// When the next of that kind comes due after `now_ms`.
-    fn next_due_ms(&self, wanted: Wanted, now_ms: i64) -> rusqlite::Result<i64> {
+    fn next_due_ms(&self, subscriber_id: i64, retries: bool, now_ms: i64) -> rusqlite::Result<i64> {
         let next_ms: Option<i64> = self
             .connection
             .prepare_cached(
@@ -237,17 +180,12 @@ impl Core {
                  AND subscriber_id = ?1 AND (attempts > 0) = ?2 AND due_at_ms > ?3 \
                  ORDER BY due_at_ms LIMIT 1",
             )?
-            .query_row(
-                params![wanted.subscriber_id, wanted.retries, now_ms],
-                |row| row.get(0),
-            )
+            .query_row(params![subscriber_id, retries, now_ms], |row| row.get(0))
             .optional()?;
         Ok(next_ms.unwrap_or(i64::MAX))
     }
 
-    /// Puts off what waits for an earlier forward of its message, so that the next look does
-    /// not find it again: of a subscriber that refuses the first status of each message, all
-    /// the others would stand before what can be sent.
+    /// Puts off what waits for an earlier forward of its message.
     fn put_off(&mut self, subscriber_id: i64, messages: &[(i64, i64)]) -> Result<(), Error> {
         self.change(
             "put off what waits for an earlier forward",
@@ -259,7 +197,7 @@ impl Core {
                      AND due_at_ms < ?3",
                     )?;
                     for (message_id, until_ms) in messages {
-                        let until_ms = min(*until_ms, now_ms.saturating_add(PUT_OFF_MS));
+                        let until_ms = put_off_until_ms(*until_ms, now_ms);
                         update.execute(params![message_id, subscriber_id, until_ms])?;
                     }
                     Ok(())

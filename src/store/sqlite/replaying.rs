@@ -24,7 +24,8 @@ const CHUNK: usize = 256;
 const SPAN: i64 = 20_000;
 
 /// Whether a `forward` is one that a `replay` is to queue. Of two replays the later one goes over
-/// what the earlier one queued, not the other way round.
+/// what the earlier one queued, not the other way round. As a condition, so that no forward is read for it;
+/// `store/conformance/upkeep.rs` holds it for every engine.
 const WANTED: &str = "forward.subscriber_id = replay.subscriber_id AND forward.state != 'pending' \
      AND forward.state IN (SELECT value FROM json_each(replay.states)) \
      AND coalesce(forward.replay_id, 0) < replay.replay_id \

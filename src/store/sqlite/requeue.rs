@@ -39,7 +39,8 @@ impl Changing<'_> {
     }
 }
 
-/// Marks the selected forwards pending and due; returns their keys with their subscribers'.
+/// Marks the selected forwards pending and due; returns their keys with their subscribers'. Which may be is a
+/// condition, and a claim of `store/conformance`: the payload is still there, and so is the subscriber.
 fn retry(
     connection: &Connection,
     selection: &RetrySelection,

@@ -1,7 +1,9 @@
 //! Pruning by age, in steps small enough that webhooks need not wait.
 //!
 //! A step of the large tables looks at the keys that may be old by what is noted of their ranges
-//! (`ranges`), so no index on times is needed. What a step may not remove yet is stepped over.
+//! (`ranges`), so no index on times is needed. What a step may not remove yet is stepped over: what is
+//! pending, what a pending forward needs, and what hangs on a forward that ended lately. `store/conformance/upkeep.rs`
+//! holds this for every engine.
 
 use rusqlite::{Connection, params_from_iter};
 

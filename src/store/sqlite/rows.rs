@@ -1,14 +1,12 @@
 //! Webhooks, messages, reports and account events as rows: one function reads or writes each shape.
 
 use rusqlite::{Connection, Row, Statement, ToSql, params};
-use serde::Serialize;
 
-use super::channels;
 use super::sparse_statement::SparseStatement;
 use crate::model::{
-    Message, MessageType, RegisteredFields, Report, ReportError, Status, TypeRule, Word as _,
+    Message, MessageType, RegisteredFields, ReportError, Status, TypeRule, Word as _,
 };
-use crate::plan::group::{EventRow, MessageName, MessageState, ReportRow, WebhookRow};
+use crate::plan::group::{EventRow, MessageName, MessageState, ReportRow, WebhookRow, channels};
 
 /// What is known of a message, in the order in which [`read_message`] takes and
 /// [`bind_message`] gives it.
@@ -106,7 +104,7 @@ const STATUSES: [Status; 6] = [
 fn bind_message(statement: &mut SparseStatement<'_>, state: &MessageState) -> rusqlite::Result<()> {
     let message = &state.message;
     let (leg, is_conflict) = message.shown();
-    let (rule, message_type) = type_and_rule(message);
+    let (rule, message_type) = message.shown_type();
     let failure = leg.failure.as_ref();
     let error = failure.map(|(_, error)| error);
     let mut bind = |value: &dyn ToSql| statement.bind(value);
@@ -183,13 +181,6 @@ pub(super) fn update_message(
     Ok(())
 }
 
-/// Rule and type; every absorbed report brings at least the source's default.
-fn type_and_rule(message: &Message) -> (TypeRule, MessageType) {
-    message
-        .message_type
-        .unwrap_or((TypeRule::Default, MessageType::Template))
-}
-
 /// Writes a report, for [`insert_report`].
 pub(super) const INSERT_REPORT: &str = "INSERT INTO report (message_id, webhook_id, identity, kind, provider_status, status, \
      change, provider_time, provider_time_ms, received_at_ms, recipient, recipient_user_id, \
@@ -234,7 +225,7 @@ pub(super) fn insert_report(
         error.and_then(|error| error.code),
         error.and_then(|error| error.title.as_ref()),
         error.and_then(|error| error.details.as_ref()),
-        all_errors(report),
+        row.all_errors(),
         report.echo.as_ref().and_then(|echo| echo.text.as_ref()),
         pricing.category,
         pricing.model,
@@ -249,8 +240,8 @@ pub(super) fn insert_report(
         report.entity_id,
         report.application_id,
         report.url,
-        (!report.oddities.is_empty()).then(|| report.oddities.join(", ")),
-        skipped(row),
+        row.oddities(),
+        row.skipped_by_filters(),
         report.field,
         report.template_id,
         pricing.other,
@@ -345,48 +336,4 @@ pub(super) fn repeat(
         .prepare_cached(&sql)?
         .execute(params![key, count, last_ms])?;
     Ok(())
-}
-
-/// Every error as JSON, where there is more than the one that has columns.
-fn all_errors(report: &Report) -> Option<String> {
-    if report.errors.len() < 2 {
-        return None;
-    }
-    let errors: Vec<_> = report
-        .errors
-        .iter()
-        .map(|error| {
-            serde_json::json!({
-                "error_key": error.key,
-                "code": error.code,
-                "title": error.title,
-                "details": error.details,
-            })
-        })
-        .collect();
-    serde_json::to_string(&errors).ok()
-}
-
-/// A subscriber whose filter skips a report. A group makes many: a map for each would cost more than its bytes.
-#[derive(Serialize)]
-struct SkippedSubscriber {
-    reason: &'static str,
-    subscriber_id: i64,
-}
-
-/// Which subscribers' filters skip it, as JSON; `change` holds the other reasons.
-fn skipped(row: &ReportRow<'_>) -> Option<String> {
-    let skipped: Vec<_> = row
-        .skipped
-        .iter()
-        .filter(|(_, reason)| !reason.is_of_change())
-        .map(|(subscriber_id, reason)| SkippedSubscriber {
-            reason: reason.as_str(),
-            subscriber_id: *subscriber_id,
-        })
-        .collect();
-    if skipped.is_empty() {
-        return None;
-    }
-    serde_json::to_string(&skipped).ok()
 }

@@ -17,7 +17,7 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::clause::Clause;
 use super::search;
-use crate::model::is_phone_number;
+use crate::model::usual_name;
 
 /// Every name of the person with this one, as far as these sources gave them; of all when empty.
 pub(super) fn names_of(
@@ -41,16 +41,14 @@ pub(super) fn names_of(
         .collect()
 }
 
-/// What a member is called, the same under each of its names: by its number where one is known.
+/// What a member is called, the same under each of its names.
 pub(super) fn called(
     connection: &Connection,
     participant: &str,
     source: &[String],
 ) -> rusqlite::Result<String> {
     let names = names_of(connection, participant, source)?;
-    let number = names.iter().find(|name| is_phone_number(name));
-    let name = number.or(names.first());
-    Ok(name.map_or_else(|| participant.to_owned(), Clone::clone))
+    Ok(usual_name(&names).unwrap_or(participant).to_owned())
 }
 
 /// The keys of links that were not reported since: they are of no use once the messages are gone.

@@ -11,10 +11,6 @@ use super::{SqliteStore, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
 use crate::store::Error;
 
-/// How exactly the time of a token's last use is kept, ms: a write for each use would cost a
-/// sync of the disk each.
-const USE_KEPT_MS: i64 = 60_000;
-
 /// The tokens as they stand in the table.
 pub(super) struct Tokens(RwLock<Vec<(Hash, TokenRecord)>>);
 
@@ -160,14 +156,7 @@ impl SqliteStore {
                 .unwrap_or_else(PoisonError::into_inner);
             let mut tokens = tokens.iter_mut().map(|(_, token)| token);
             let token = tokens.find(|token| token.token_id == token_id);
-            token.is_some_and(|token| {
-                let before_ms = token.last_used_ms.replace(now_ms);
-                let is_new = before_ms.is_none_or(|ms| now_ms - ms >= USE_KEPT_MS);
-                if !is_new {
-                    token.last_used_ms = before_ms;
-                }
-                is_new
-            })
+            token.is_some_and(|token| token.note_use(now_ms))
         };
         if !is_new {
             return;

@@ -11,7 +11,8 @@ use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::catalogue;
 use crate::model::{Status, Whole, quoted};
-use crate::store::broadcast::{BroadcastCounts, BroadcastMessage, BroadcastRecord};
+use crate::plan::{BroadcastCounts, MessageProgress};
+use crate::store::broadcast::{BroadcastMessage, BroadcastRecord};
 use crate::store::query::{BroadcastDetail, BroadcastDetailQuery, BroadcastQuery};
 use crate::web::problem::Problem;
 
@@ -85,6 +86,16 @@ pub(crate) enum Bucket {
     Pending,
 }
 
+impl From<MessageProgress> for Bucket {
+    fn from(progress: MessageProgress) -> Self {
+        match progress {
+            MessageProgress::Success => Self::Success,
+            MessageProgress::Failure => Self::Failure,
+            MessageProgress::Pending => Self::Pending,
+        }
+    }
+}
+
 /// One targeted user; a number that was written to twice has two.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = BroadcastStatus)]
@@ -108,12 +119,7 @@ pub(crate) struct BroadcastStatusView {
 
 impl BroadcastStatusView {
     fn new(message: BroadcastMessage, ends_at_sent: bool) -> Self {
-        let status = match message.status {
-            Some(Status::Sent) if ends_at_sent => Bucket::Success,
-            Some(Status::Delivered | Status::Read | Status::Deleted) => Bucket::Success,
-            Some(Status::Failed) => Bucket::Failure,
-            Some(Status::Queued | Status::Sent) | None => Bucket::Pending,
-        };
+        let status = Bucket::from(MessageProgress::of(message.status, ends_at_sent));
         // What failed and arrived after all has an error too.
         let error = message.error.filter(|_| status == Bucket::Failure);
         let known = error.as_ref();

@@ -19,12 +19,12 @@ struct StoredChannels<O> {
 }
 
 /// The channel whose status the row has; `None` when the message is one of WhatsApp's.
-pub(super) fn other(message: &Message) -> Option<&str> {
+pub(crate) fn other(message: &Message) -> Option<&str> {
     (!message.is_whatsapp).then(|| message.channel())
 }
 
 /// What is kept beside the row; `None` when no other channel reported.
-pub(super) fn kept(message: &Message) -> Option<String> {
+pub(crate) fn kept(message: &Message) -> Option<String> {
     if message.others.is_empty() {
         return None;
     }
@@ -39,7 +39,7 @@ pub(super) fn kept(message: &Message) -> Option<String> {
 
 /// The message as it was before it was shown: what the row has of a message that is none of
 /// WhatsApp's is another channel's.
-pub(super) fn separated(
+pub(crate) fn separated(
     mut message: Message,
     other_channel: Option<&str>,
     kept: Option<&str>,
