@@ -49,7 +49,7 @@ use tokio::sync::watch;
 use crate::access::token::TokenRecord;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::Subscriber;
+use crate::model::{Subscriber, SubscriberKey};
 use sqlite::SqliteStore;
 
 pub use crate::plan::{
@@ -192,7 +192,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Closed`].
-    pub async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+    pub async fn open_lane(&self, subscriber_id: SubscriberKey) -> Result<Arc<LaneInbox>, Error> {
         match &self.engine {
             Engine::Sqlite(store) => store.open_lane(subscriber_id).await,
         }
@@ -203,7 +203,11 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Result<Refill, Error> {
+    pub async fn refill(
+        &self,
+        subscriber_id: SubscriberKey,
+        held: LaneContents,
+    ) -> Result<Refill, Error> {
         match &self.engine {
             Engine::Sqlite(store) => store.refill(subscriber_id, held).await,
         }

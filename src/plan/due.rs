@@ -12,12 +12,12 @@ use super::alert::Alert;
 use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
 use super::notice::Notice;
-use crate::model::{AccountEvent, Status, Subscriber, SubscriberKind};
+use crate::model::{AccountEvent, Status, Subscriber, SubscriberKey, SubscriberKind};
 
 /// Failures of one error that were gathered for a chat.
 pub(crate) struct DueAlert {
     /// The chat.
-    pub(crate) subscriber_id: i64,
+    pub(crate) subscriber_id: SubscriberKey,
     /// Their error; empty when the provider gave none.
     pub(crate) error_key: String,
     /// How many.
@@ -71,7 +71,7 @@ pub(crate) struct GatheredErrors {
 pub(crate) struct DueWrites {
     /// Windows of alerts, by subscriber and error: when the next one ends, ms since 1970 UTC; `None`
     /// where none follows.
-    pub(crate) alerts: Vec<(i64, String, Option<i64>)>,
+    pub(crate) alerts: Vec<(SubscriberKey, String, Option<i64>)>,
     /// Windows of a channel's errors, by the event that gathers: likewise.
     pub(crate) outages: Vec<(i64, Option<i64>)>,
     /// Payloads, each with its forwards.
@@ -81,7 +81,7 @@ pub(crate) struct DueWrites {
 /// A payload, and the subscribers for which it is queued.
 pub(crate) struct DueNotice {
     /// The subscribers.
-    pub(crate) subscribers: Vec<i64>,
+    pub(crate) subscribers: Vec<SubscriberKey>,
     /// What it is about.
     pub(crate) about: NoticeAbout,
     /// The payload.
@@ -114,7 +114,7 @@ pub(crate) fn condition(
 ) -> Option<DueNotice> {
     let wants = |subscriber: &&Arc<Subscriber>| subscriber.kind == SubscriberKind::Events;
     let receivers = subscribers.iter().filter(wants);
-    let subscribers: Vec<i64> = receivers.map(|subscriber| subscriber.id).collect();
+    let subscribers: Vec<SubscriberKey> = receivers.map(|subscriber| subscriber.id).collect();
     (!subscribers.is_empty()).then(|| DueNotice {
         subscribers,
         about: NoticeAbout::Condition(condition_id),
@@ -211,6 +211,10 @@ mod tests {
 
     const NOW_MS: i64 = 1_790_000_000_000;
 
+    const fn key(number: i64) -> SubscriberKey {
+        SubscriberKey::of(number)
+    }
+
     fn subscriber(id: i64, kind: &str) -> Arc<Subscriber> {
         let subscriber = json!({
             "id": id, "name": kind, "url": "https://a.example", "kind": kind, "state": "active",
@@ -221,9 +225,9 @@ mod tests {
         Arc::new(serde_json::from_value(subscriber).unwrap())
     }
 
-    fn due_alert(subscriber_id: i64, failures: u64) -> DueAlert {
+    fn due_alert(subscriber: i64, failures: u64) -> DueAlert {
         DueAlert {
-            subscriber_id,
+            subscriber_id: key(subscriber),
             error_key: "meta:131026".to_owned(),
             failures,
             latest: Some(LatestFailure {
@@ -245,12 +249,12 @@ mod tests {
     #[test]
     fn what_was_gathered_for_a_chat_is_one_alert_and_opens_the_next_minute() {
         let writes = alerts(vec![due_alert(1, 3)], &[subscriber(1, "chat")], NOW_MS);
-        let window = (1, "meta:131026".to_owned(), Some(NOW_MS + 60_000));
+        let window = (key(1), "meta:131026".to_owned(), Some(NOW_MS + 60_000));
         assert_eq!(writes.alerts, [window]);
         let [notice] = &writes.notices[..] else {
             panic!("{} notices", writes.notices.len());
         };
-        assert_eq!(notice.subscribers, [1]);
+        assert_eq!(notice.subscribers, [key(1)]);
         assert_eq!(notice.about, NoticeAbout::Message(7, 9));
         assert_eq!(notice.alert_failures, Some(3));
         let text = text(notice);
@@ -264,7 +268,7 @@ mod tests {
         let due = [due_alert(1, 0), due_alert(2, 5), due_alert(3, 5)];
         let writes = alerts(due.into(), &subscribers, NOW_MS);
         let windows = writes.alerts.iter().map(|(id, _, next_ms)| (*id, *next_ms));
-        assert!(windows.eq([(1, None), (2, None), (3, None)]));
+        assert!(windows.eq([1, 2, 3].map(|chat| (key(chat), None))));
         assert!(writes.notices.is_empty());
     }
 
@@ -316,7 +320,7 @@ mod tests {
             .iter()
             .map(|it| &it.subscribers[..])
             .collect();
-        assert_eq!(notified, [[2], [1]]);
+        assert_eq!(notified, [[key(2)], [key(1)]]);
         for notice in &writes.notices {
             assert_eq!(notice.about, NoticeAbout::Subject(3));
             assert_eq!(notice.order, (NOW_MS - 5, 0));

@@ -36,8 +36,8 @@ pub(crate) use known::{
 pub(crate) use names::{MOST_NAMES, NameLink};
 pub use writes::WorkAnswer;
 pub(crate) use writes::{
-    EventRow, FirstEvent, ForwardAbout, PayloadBody, PollOpening, ReportRow, WebhookPlace,
-    WebhookRow, WorkOutcome, Writes,
+    AlertWrite, EventRow, FirstEvent, ForwardAbout, PayloadBody, PollOpening, ReportRow,
+    WebhookPlace, WebhookRow, WorkOutcome, Writes,
 };
 
 /// One piece of work for a group.

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{GaveUp, Outcome, SubscriberState};
+use crate::model::{GaveUp, Outcome, SubscriberKey, SubscriberState};
 
 /// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ pub struct Refill {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Forwards that are pending.
     pub pending: u64,
     /// Since when the oldest of them is pending, ms since 1970 UTC.

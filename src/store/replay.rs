@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ErrorCode, ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, Status, SubscriberKey};
 
 /// Which forwards of a subscriber a replay queues again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub struct ReplayRecord {
     /// Its id outside.
     pub uid: Uuid,
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// The subscriber's name.
     pub subscriber: String,
     /// Where it stands.
@@ -73,7 +73,7 @@ pub struct RunningReplay {
     /// Its key.
     pub replay_id: i64,
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// The key of the forward it looks at next.
     pub next_id: i64,
 }

@@ -36,6 +36,7 @@ mod handle;
 mod health_notes;
 mod idempotency;
 mod import;
+mod key_columns;
 mod keys;
 mod lane_registry;
 mod listing;
@@ -108,6 +109,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::model::SubscriberKey;
 use crate::plan::WorkAnswer;
 use changes::Wakes;
 use files::{Files, OwnedFile};
@@ -252,14 +254,17 @@ impl SqliteStore {
         self.writer.send(WriterJob::Settle(settlement));
     }
 
-    pub(super) async fn open_lane(&self, subscriber_id: i64) -> Result<Arc<LaneInbox>, Error> {
+    pub(super) async fn open_lane(
+        &self,
+        subscriber_id: SubscriberKey,
+    ) -> Result<Arc<LaneInbox>, Error> {
         self.run(move |core| Ok(core.lane_registry.open(subscriber_id)))
             .await
     }
 
     pub(super) async fn refill(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         held: LaneContents,
     ) -> Result<Refill, Error> {
         self.run(move |core| core.refill(subscriber_id, held)).await

@@ -8,6 +8,7 @@ use super::poll::{PollCounts, PollRecord};
 use super::replay::{ReplayStep, RunningReplay};
 use super::watching::{Count, EventTransition};
 use super::{PruneStep, Pruned, StateChange, Step};
+use crate::model::SubscriberKey;
 
 /// Gives up what has been pending for longer than a forward may wait.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +35,7 @@ impl Step for GiveUpRemoved {
 #[derive(Debug, Clone)]
 pub struct ApplyStateChange {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// The change.
     pub change: StateChange,
 }
@@ -47,7 +48,7 @@ impl Step for ApplyStateChange {
 #[derive(Debug, Clone, Copy)]
 pub struct NoteFailing {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Since when, ms since 1970 UTC; `None` when it answered.
     pub since_ms: Option<i64>,
 }

@@ -46,6 +46,11 @@ struct Play {
     gave_up: BTreeMap<u32, usize>,
 }
 
+/// The breaker of the first subscriber.
+fn breaker() -> Breaker {
+    Breaker::new("1".parse().unwrap(), TIMEOUT)
+}
+
 /// Neighbouring numbers give unrelated results.
 const fn mixed(id: i64) -> u64 {
     let mut mixed = id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -98,7 +103,7 @@ impl Play {
         }
         Self {
             lane,
-            breaker: Breaker::new(1, TIMEOUT),
+            breaker: breaker(),
             is_former,
             is_refused,
             schedule: Schedule::default(),
@@ -151,7 +156,7 @@ impl Play {
                 let since_ms = ended.pending.pending_since_ms;
                 self.taken.push((since_ms, self.now_ms - since_ms));
                 if self.is_former {
-                    self.breaker = Breaker::new(1, TIMEOUT);
+                    self.breaker = breaker();
                 }
             }
             Settled::GaveUp(_) => {

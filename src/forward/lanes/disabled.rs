@@ -1,12 +1,12 @@
 //! Writes down that a subscriber is disabled, until the store has taken it.
 
 use super::POLL;
-use crate::model::SubscriberState;
+use crate::model::{SubscriberKey, SubscriberState};
 use crate::store::step::ApplyStateChange;
 use crate::store::{Error, StateChange, Store};
 
 /// Tries until it is written, the subscriber is gone, or the store is closed.
-pub(super) async fn write(store: Store, subscriber_id: i64, reason: String) {
+pub(super) async fn write(store: Store, subscriber_id: SubscriberKey, reason: String) {
     let disable = ApplyStateChange {
         subscriber_id,
         change: StateChange {

@@ -1,6 +1,7 @@
 //! Since when a subscriber has been failing, in the lane's memory at once and in the store after a while;
 //! and whether the log was warned of it.
 
+use crate::model::SubscriberKey;
 use crate::store::Store;
 use crate::store::step::NoteFailing;
 
@@ -35,13 +36,13 @@ impl Failing {
 }
 
 /// Notes it in the store, beside what the lane does.
-pub(super) fn note_apart(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
+pub(super) fn note_apart(store: &Store, subscriber_id: SubscriberKey, since_ms: Option<i64>) {
     let store = store.clone();
     tokio::spawn(async move { note(&store, subscriber_id, since_ms).await });
 }
 
 /// Notes it in the store.
-pub(super) async fn note(store: &Store, subscriber_id: i64, since_ms: Option<i64>) {
+pub(super) async fn note(store: &Store, subscriber_id: SubscriberKey, since_ms: Option<i64>) {
     let failing = NoteFailing {
         subscriber_id,
         since_ms,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::keys::Keys;
 use super::names::KnownPeople;
-use crate::model::{Kind, Message, Report, ReportError, Status, StatusHistory};
+use crate::model::{Kind, Message, Report, ReportError, Status, StatusHistory, SubscriberKey};
 use crate::plan::WebhookOutcome;
 
 /// All that a group may need, by the places of its [`Keys`].
@@ -24,7 +24,7 @@ pub(crate) struct Known {
     /// The bodies of templates by name and language.
     pub(crate) templates: BTreeMap<(String, Option<String>), String>,
     /// How many failures are gathered for each chat, by error, and when they are to be sent, ms since 1970 UTC.
-    pub(crate) alerts: BTreeMap<(i64, String), (u64, i64)>,
+    pub(crate) alerts: HashMap<(SubscriberKey, String), (u64, i64)>,
     /// Whether each broadcast is polled, by source and id; what never was is missing.
     pub(crate) polls: BTreeMap<(usize, String), bool>,
 }

@@ -4,7 +4,7 @@
 //! places into keys.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
-use crate::model::{AccountEvent, AlertOptions, Report, ReportEffect, SkipReason};
+use crate::model::{AccountEvent, AlertOptions, Report, ReportEffect, SkipReason, SubscriberKey};
 use crate::plan::alert::Alert;
 use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
 
@@ -48,7 +48,7 @@ pub(crate) struct Writes<'w> {
     /// New forwards, all due.
     pub(crate) forwards: Vec<ForwardRow>,
     /// What is gathered for chats, by subscriber and error.
-    pub(crate) alerts: BTreeMap<(i64, String), AlertWrite>,
+    pub(crate) alerts: HashMap<(SubscriberKey, String), AlertWrite>,
     /// Broadcasts that are polled from now on, each with the place of its source.
     pub(crate) polls: Vec<(usize, &'w str, PollOpening)>,
     /// What came of each piece of work, in their order.
@@ -215,7 +215,7 @@ pub(crate) struct ReportRow<'w> {
     /// What it changed.
     pub(crate) change: ReportEffect,
     /// Which subscribers are not notified, and why.
-    pub(crate) skipped: Vec<(i64, SkipReason)>,
+    pub(crate) skipped: Vec<(SubscriberKey, SkipReason)>,
     /// How often the group brought it again, and when last, ms since 1970 UTC.
     pub(crate) repeats: Option<(usize, i64)>,
     /// Whether a later one of the group takes its place: it is not written.
@@ -286,7 +286,7 @@ pub(crate) struct ForwardRow {
     /// Its id outside.
     pub(crate) uid: Uuid,
     /// The subscriber that it is queued for.
-    pub(crate) subscriber_id: i64,
+    pub(crate) subscriber_id: SubscriberKey,
     /// What it is about.
     pub(crate) about: ForwardAbout,
     /// The place of its payload.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ErrorCode, Filter, ForwardState, GaveUp, NewSubscriber, Outcome, Rule, Status};
+use crate::model::{
+    ErrorCode, Filter, ForwardState, GaveUp, NewSubscriber, Outcome, Rule, Status, SubscriberKey,
+};
 use crate::store::change::{DeleteSubscriber, NoChange, RequeueForwards};
 use crate::store::query::{BacklogQuery, ForwardDetailQuery, ForwardQuery, Scope, Window};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
@@ -56,7 +58,7 @@ impl Subject {
         nothing.await.unwrap();
     }
 
-    async fn refill(&self, subscriber_id: i64, held: LaneContents) -> Refill {
+    async fn refill(&self, subscriber_id: SubscriberKey, held: LaneContents) -> Refill {
         self.store.refill(subscriber_id, held).await.unwrap()
     }
 
@@ -68,7 +70,7 @@ impl Subject {
     }
 
     /// The pending forward of a subscriber's open lane.
-    async fn pending(&self, subscriber_id: i64) -> PendingForward {
+    async fn pending(&self, subscriber_id: SubscriberKey) -> PendingForward {
         let mut refill = self.refill(subscriber_id, LaneContents::default()).await;
         assert_eq!(refill.pending.len(), 1);
         refill.pending.remove(0)

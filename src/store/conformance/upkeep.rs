@@ -1,7 +1,7 @@
 //! What a store is kept in order by: pruning, erasing, polls, replays, health.
 
 use super::{DAY_MS, RECIPIENT, SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ForwardState, Status};
+use crate::model::{ForwardState, Status, SubscriberKey};
 use crate::providers::Provider;
 use crate::store::change::{EndReplay, InsertReplay, OpenPoll};
 use crate::store::poll::PollState;
@@ -147,7 +147,7 @@ async fn a_poll_is_due_until_it_is_done(subject: Subject) {
 }
 
 /// A subscriber with a delivered forward.
-async fn delivered(subject: &Subject) -> i64 {
+async fn delivered(subject: &Subject) -> SubscriberKey {
     let crm = subject.subscriber("crm").await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
     let forward_id = subject.forwards().await[0].forward_id;
@@ -159,7 +159,7 @@ async fn delivered(subject: &Subject) -> i64 {
     crm.id
 }
 
-fn replay(subscriber_id: i64) -> InsertReplay {
+fn replay(subscriber_id: SubscriberKey) -> InsertReplay {
     InsertReplay {
         subscriber_id,
         selection: ReplaySelection {

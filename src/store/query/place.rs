@@ -56,6 +56,6 @@ impl Placed for TokenRecord {
 
 impl Placed for Arc<Subscriber> {
     fn place(&self) -> ListPlace {
-        ListPlace::of(self.id)
+        ListPlace::of(self.id.number())
     }
 }

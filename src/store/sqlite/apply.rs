@@ -3,6 +3,8 @@
 //! Places become keys here. Which rows those are is for [`crate::plan::group`] to say. No rule
 //! stands here.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 
@@ -10,14 +12,15 @@ use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::sparse_statement::SparseStatement;
 use super::{poll_state, rows};
+use crate::model::SubscriberKey;
 use crate::plan::group::{
-    FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkAnswer,
-    WorkOutcome, Writes,
+    AlertWrite, FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace,
+    WorkAnswer, WorkOutcome, Writes,
 };
 use crate::store::PendingForward;
 
 /// What is now pending, each with the subscriber it is queued for.
-pub(super) type Enqueued = Vec<(i64, PendingForward)>;
+pub(super) type Enqueued = Vec<(SubscriberKey, PendingForward)>;
 
 /// What a group did.
 pub(super) struct Applied {
@@ -292,7 +295,10 @@ impl Applying<'_> {
     }
 
     fn alerts(&self, writes: &Writes<'_>) -> rusqlite::Result<()> {
-        for ((subscriber_id, error_key), alert) in &writes.alerts {
+        let alerts = writes.alerts.iter();
+        let alerts = alerts.map(|((chat, error), alert)| ((chat.number(), &**error), alert));
+        let alerts: BTreeMap<(i64, &str), &AlertWrite> = alerts.collect();
+        for ((subscriber_id, error_key), alert) in alerts {
             self.connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO alert (subscriber_id, error_key, failures, message_id, \

@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
 use super::ranges::{RangeTimes, RowTime, Timed};
+use crate::model::SubscriberKey;
 use crate::plan::group::PublicIds;
 use crate::store::PendingForward;
 
@@ -15,7 +16,7 @@ const BELOW: i64 = -(1 << 40);
 /// A forward to be queued.
 pub(super) struct NewForward<'a> {
     pub(super) uid: Uuid,
-    pub(super) subscriber_id: i64,
+    pub(super) subscriber_id: SubscriberKey,
     pub(super) message_id: i64,
     pub(super) report_id: i64,
     pub(super) payload_id: i64,
@@ -78,7 +79,7 @@ impl<'c> Queueing<'c> {
     pub(super) fn forward(
         &mut self,
         new: &NewForward<'_>,
-    ) -> rusqlite::Result<(i64, PendingForward)> {
+    ) -> rusqlite::Result<(SubscriberKey, PendingForward)> {
         let (place_ms, place_rank) = new.place;
         let forward_id = self.forward.insert(params![
             new.uid.as_bytes(),

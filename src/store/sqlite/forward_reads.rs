@@ -11,7 +11,7 @@ use super::listing::ListedTable;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, SqliteQuery};
 use super::{messages, search};
-use crate::model::{ForwardState, Word as _};
+use crate::model::{ForwardState, SubscriberKey, Word as _};
 use crate::store::Error;
 use crate::store::query::{
     AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery, ListPlace,
@@ -302,7 +302,7 @@ pub(super) fn of_message(
 /// The alert that reported a failure with this error to a chat; `None` while it is gathered.
 pub(super) fn alert_of(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     (report_id, error_key): (i64, &str),
 ) -> rusqlite::Result<Option<ForwardRecord>> {
     connection

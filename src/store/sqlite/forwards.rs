@@ -6,6 +6,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
+use crate::model::SubscriberKey;
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::{Attempt, Error, Settled, Settlement};
 
@@ -147,7 +148,7 @@ const PART: usize = 1000;
 /// How many forwards are pending for a subscriber; the index alone is read.
 pub(super) fn count_pending(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
 ) -> rusqlite::Result<usize> {
     connection.query_row(
         "SELECT count(*) FROM forward INDEXED BY forward_due \

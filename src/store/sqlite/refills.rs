@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::backend;
 use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
-use crate::model::Ordering;
+use crate::model::{Ordering, SubscriberKey};
 use crate::store::{Error, LaneContents, PendingForward, Refill};
 
 /// Retries that a lane holds in memory; the rest of its window is for what was never tried.
@@ -55,7 +55,7 @@ struct Due {
 /// What is to be read of one kind.
 #[derive(Clone, Copy)]
 struct Wanted {
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     /// Retries, or what was never tried.
     retries: bool,
     due_before_ms: i64,
@@ -71,7 +71,7 @@ impl Core {
     /// is due, oldest first, with the earlier forwards of the same messages.
     pub(super) fn refill(
         &mut self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         held: LaneContents,
     ) -> Result<Refill, Error> {
         if !self.is_settled() {
@@ -101,7 +101,7 @@ impl Core {
 
     fn read_refill(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         held: LaneContents,
     ) -> rusqlite::Result<(Refill, Vec<(i64, i64)>)> {
         let now_ms = self.clock.now_ms();
@@ -248,7 +248,11 @@ impl Core {
     /// Puts off what waits for an earlier forward of its message, so that the next look does
     /// not find it again: of a subscriber that refuses the first status of each message, all
     /// the others would stand before what can be sent.
-    fn put_off(&mut self, subscriber_id: i64, messages: &[(i64, i64)]) -> Result<(), Error> {
+    fn put_off(
+        &mut self,
+        subscriber_id: SubscriberKey,
+        messages: &[(i64, i64)],
+    ) -> Result<(), Error> {
         self.change(
             "put off what waits for an earlier forward",
             |connection, now_ms| {

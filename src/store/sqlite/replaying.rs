@@ -11,6 +11,7 @@ use super::replays::end;
 use super::requeue::Requeue;
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
+use crate::model::SubscriberKey;
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
 use crate::store::step::AdvanceReplay;
@@ -83,7 +84,7 @@ impl Core {
     }
 }
 
-fn has_room(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<bool> {
+fn has_room(connection: &Connection, subscriber_id: SubscriberKey) -> rusqlite::Result<bool> {
     let pending: usize = connection.query_row(
         "SELECT count(*) FROM (SELECT 1 FROM forward INDEXED BY forward_due \
          WHERE state = 'pending' AND subscriber_id = ?1 LIMIT ?2)",

@@ -10,7 +10,7 @@ use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::reader::{Reader, SqliteQuery};
 use super::{backend, enqueue, ranges};
-use crate::model::Word as _;
+use crate::model::{SubscriberKey, Word as _};
 use crate::store::query::{Listing, ReplayDetailQuery, ReplayQuery, RunningReplayQuery};
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
 use crate::store::{Error, StoreChange};
@@ -25,7 +25,7 @@ impl Changing<'_> {
     /// [`Error::Backend`].
     pub(super) fn begin_replay(
         &mut self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         selection: &ReplaySelection,
     ) -> Result<ReplayRecord, Error> {
         let replay = begin(self.connection, subscriber_id, selection, self.now_ms)
@@ -105,7 +105,7 @@ impl SqliteQuery for ReplayDetailQuery {
 }
 
 /// The statement of a list of replays.
-pub(super) fn select(subscribers: Option<&[i64]>) -> Select {
+pub(super) fn select(subscribers: Option<&[SubscriberKey]>) -> Select {
     let mut clause = Clause::default();
     let subscribers = subscribers.map(|ids| serde_json::to_string(ids).unwrap_or_default());
     let condition = "replay.subscriber_id IN (SELECT value FROM json_each(?))";
@@ -115,7 +115,7 @@ pub(super) fn select(subscribers: Option<&[i64]>) -> Select {
 
 fn begin(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     selection: &ReplaySelection,
     now_ms: i64,
 ) -> rusqlite::Result<ReplayRecord> {

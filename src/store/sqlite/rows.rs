@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::channels;
 use super::sparse_statement::SparseStatement;
 use crate::model::{
-    Message, MessageType, RegisteredFields, Report, ReportError, Status, TypeRule, Word as _,
+    Message, MessageType, RegisteredFields, Report, ReportError, Status, SubscriberKey, TypeRule,
+    Word as _,
 };
 use crate::plan::group::{EventRow, MessageName, MessageState, ReportRow, WebhookRow};
 
@@ -371,7 +372,7 @@ fn all_errors(report: &Report) -> Option<String> {
 #[derive(Serialize)]
 struct SkippedSubscriber {
     reason: &'static str,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
 }
 
 /// Which subscribers' filters skip it, as JSON; `change` holds the other reasons.

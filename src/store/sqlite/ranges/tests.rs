@@ -13,6 +13,7 @@ use super::super::retention::{self, SteppedTable};
 use super::super::schema;
 use super::*;
 use crate::clock::Clock;
+use crate::model::SubscriberKey;
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{
     ListPlace, MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
@@ -225,7 +226,7 @@ impl Walked {
         );
         assert_eq!(overview.delivered_24h.cast_signed(), self.number(&settled));
         let health = SubscriberHealthQuery {
-            subscriber_id: 1,
+            subscriber_id: SubscriberKey::of(1),
             now_ms,
         };
         let health = health.answer(reader).unwrap();
