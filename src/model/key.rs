@@ -48,4 +48,6 @@ macro_rules! keys {
 keys! {
     /// The key of a subscriber.
     SubscriberKey;
+    /// The key of a forward; a forward that is sent with a new id keeps it.
+    ForwardKey;
 }

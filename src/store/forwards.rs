@@ -7,21 +7,21 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{GaveUp, Outcome, SubscriberKey, SubscriberState};
+use crate::model::{ForwardKey, GaveUp, Outcome, SubscriberKey, SubscriberState};
 
 /// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
 pub struct PendingForward {
     /// Its key.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees on every attempt.
     pub uid: Uuid,
     /// The message it is about.
     pub message_id: i64,
     /// The payload, in the bytes it was rendered in; neither the lane nor the sender copies them.
     pub payload: Bytes,
-    /// Its place among the forwards of the message: provider time, then rank, then key.
-    pub place: (i64, u8, i64),
+    /// Its place among the forwards of the message: provider time, then rank, then that in the lane.
+    pub place: (i64, u8, LanePlace),
     /// Attempts used up.
     pub attempts: u32,
     /// Since when it is pending, ms since 1970 UTC; a retry by hand starts over.
@@ -30,6 +30,30 @@ pub struct PendingForward {
     pub due_at_ms: i64,
     /// When it was last tried, ms since 1970 UTC.
     pub last_attempt_ms: Option<i64>,
+}
+
+impl PendingForward {
+    /// Its place in the lane of its subscriber.
+    #[must_use]
+    pub const fn lane_place(&self) -> LanePlace {
+        self.place.2
+    }
+}
+
+/// Where a forward stands in its lane: of those that are due together the first one goes first. No two
+/// forwards have one place, and a forward keeps its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LanePlace(i64);
+
+impl LanePlace {
+    /// Behind every other.
+    pub(crate) const LAST: Self = Self(i64::MAX);
+
+    /// As an engine counts; the lower one is the earlier.
+    #[must_use]
+    pub const fn of(number: i64) -> Self {
+        Self(number)
+    }
 }
 
 /// What an attempt did to its forward.
@@ -66,7 +90,7 @@ impl fmt::Display for Settled {
 #[derive(Debug)]
 pub struct Settlement {
     /// The forward.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The attempt, unless the forward ended without one (it expired).
     pub attempt: Option<Attempt>,
     /// What becomes of the forward.
@@ -88,7 +112,7 @@ pub struct Attempt {
 #[derive(Debug, Default)]
 pub struct LaneContents {
     /// The keys of the forwards.
-    pub forward_ids: Vec<i64>,
+    pub forward_ids: Vec<ForwardKey>,
     /// Those of them that were never tried.
     pub untried: usize,
     /// Whether the newest that was never tried is wanted too, for a probe.
@@ -140,7 +164,7 @@ pub struct StateChange {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RetrySelection {
     /// These forwards.
-    pub forward_ids: Vec<i64>,
+    pub forward_ids: Vec<ForwardKey>,
     /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
     pub new_id: bool,
 }

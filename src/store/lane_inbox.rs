@@ -120,14 +120,16 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::model::ForwardKey;
+    use crate::store::LanePlace;
 
     fn pending(ids: std::ops::Range<i64>) -> std::vec::IntoIter<PendingForward> {
         let pending = |id| PendingForward {
-            forward_id: id,
+            forward_id: ForwardKey::of(id),
             uid: Uuid::nil(),
             message_id: id,
             payload: bytes::Bytes::from_static(b"{}"),
-            place: (id, 0, id),
+            place: (id, 0, LanePlace::of(id)),
             attempts: 0,
             pending_since_ms: 0,
             due_at_ms: 0,
@@ -141,7 +143,7 @@ mod tests {
         let found: Vec<i64> = taken
             .pending
             .iter()
-            .map(|pending| pending.forward_id)
+            .map(|pending| pending.forward_id.number())
             .collect();
         assert_eq!(found, ids.collect::<Vec<_>>());
         assert_eq!((taken.live, taken.left), (live, left));

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::account_event::Explanation;
 use crate::model::{
-    ErrorCode, Field, ForwardState, GaveUp, Kind, MessageType, Parameters, ReportEffect,
-    SkipReason, Status, SubscriberState, TypeRule,
+    ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageType, Parameters,
+    ReportEffect, SkipReason, Status, SubscriberState, TypeRule,
 };
 
 /// One message as it stands.
@@ -268,7 +268,7 @@ pub struct SkippedRecord {
 #[derive(Debug, Clone, Serialize)]
 pub struct ForwardRecord {
     /// Its key in the store.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees.
     pub uid: Uuid,
     /// The subscriber's name.
@@ -360,7 +360,7 @@ pub struct AttemptAt {
     /// Its key.
     pub attempt_id: i64,
     /// The key of its forward.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees.
     pub uid: Uuid,
     /// The subscriber's name.

@@ -13,12 +13,12 @@ use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
 use tickrelay::forward::settled::{EndedAttempt, decide};
 use tickrelay::model::{ErrorCode, ForwardState, Outcome, Whole};
-use tickrelay::store::{PendingForward, Settled};
+use tickrelay::store::{LanePlace, PendingForward, Settled};
 use uuid::Uuid;
 
 use crate::retrying::{START_MS, T0, attempts, pause, resume};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud, key, until};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the subscriber takes to answer, ms, and how many forwards are in flight at once.
@@ -48,7 +48,7 @@ struct Play {
 
 /// The breaker of the first subscriber.
 fn breaker() -> Breaker {
-    Breaker::new("1".parse().unwrap(), TIMEOUT)
+    Breaker::new(key(1), TIMEOUT)
 }
 
 /// Neighbouring numbers give unrelated results.
@@ -72,11 +72,11 @@ fn six_in_seven(id: i64) -> bool {
 
 fn pending(id: i64, attempts: u32, now_ms: i64) -> PendingForward {
     PendingForward {
-        forward_id: id,
+        forward_id: key(id),
         uid: Uuid::from_u128(u128::from(mixed(id))),
-        message_id: id,
+        message_id: key(id),
         payload: bytes::Bytes::from_static(b"{}"),
-        place: (now_ms, 0, id),
+        place: (now_ms, 0, LanePlace::of(id)),
         attempts,
         pending_since_ms: now_ms,
         due_at_ms: now_ms,
@@ -133,7 +133,9 @@ impl Play {
             };
             let pending = pending.unwrap();
             self.flying.push_back(EndedAttempt {
-                outcome: outcome((self.is_refused)(pending.forward_id)),
+                outcome: outcome((self.is_refused)(
+                    pending.forward_id.to_string().parse().unwrap(),
+                )),
                 pending,
                 probe,
                 started_at_ms: now_ms,
@@ -149,7 +151,7 @@ impl Play {
     fn conclude(&mut self) {
         let ended = self.flying.pop_front().unwrap();
         let (settled, action) = decide(&ended, &self.breaker, &self.schedule, self.now_ms);
-        self.lane.finish(ended.pending.forward_id, action);
+        self.lane.finish(ended.pending.lane_place(), action);
         self.breaker.on_outcome(&ended.outcome, self.now_ms);
         match settled {
             Settled::Delivered => {

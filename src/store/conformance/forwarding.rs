@@ -1,6 +1,6 @@
 //! What is queued for subscribers: how a lane gets it, and what becomes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine, report};
@@ -141,7 +141,7 @@ async fn a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog(subject: 
     assert!(!refill.live);
     let first = refill.pending.len();
     assert!((3..=1026).contains(&first), "{first} at once");
-    let mut given = BTreeSet::new();
+    let mut given = HashSet::new();
     while !refill.pending.is_empty() {
         let mut of_message: BTreeMap<i64, usize> = BTreeMap::new();
         for forward in &refill.pending {

@@ -5,9 +5,9 @@ use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
 use super::ranges::{RangeTimes, RowTime, Timed};
-use crate::model::SubscriberKey;
+use crate::model::{ForwardKey, SubscriberKey};
 use crate::plan::group::PublicIds;
-use crate::store::PendingForward;
+use crate::store::{LanePlace, PendingForward};
 
 /// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
 /// order. Above it, and below zero, stand conditions of the service.
@@ -96,11 +96,11 @@ impl<'c> Queueing<'c> {
         self.times
             .given_out(self.connection, Timed::Forward, given_out)?;
         let pending = PendingForward {
-            forward_id,
+            forward_id: ForwardKey::of(forward_id),
             uid: new.uid,
             message_id: new.message_id,
             payload: new.payload.clone(),
-            place: (place_ms, place_rank, forward_id),
+            place: (place_ms, place_rank, LanePlace::of(forward_id)),
             attempts: 0,
             pending_since_ms: new.now_ms,
             due_at_ms: new.now_ms,

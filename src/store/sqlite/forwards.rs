@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
-use crate::model::SubscriberKey;
+use crate::model::{ForwardKey, SubscriberKey};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::{Attempt, Error, Settled, Settlement};
 
@@ -119,7 +119,11 @@ impl<'c> Settling<'c> {
         Ok(exists)
     }
 
-    fn insert_attempt(&mut self, forward_id: i64, attempt: &Attempt) -> rusqlite::Result<()> {
+    fn insert_attempt(
+        &mut self,
+        forward_id: ForwardKey,
+        attempt: &Attempt,
+    ) -> rusqlite::Result<()> {
         let outcome = &attempt.outcome;
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let attempt_id = self.attempt.insert(params![

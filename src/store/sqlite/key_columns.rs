@@ -3,7 +3,7 @@
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-use crate::model::SubscriberKey;
+use crate::model::{ForwardKey, SubscriberKey};
 
 macro_rules! columns {
     ($($key:ident),*) => { $(
@@ -27,4 +27,4 @@ macro_rules! columns {
     )* };
 }
 
-columns!(SubscriberKey);
+columns!(ForwardKey, SubscriberKey);

@@ -203,12 +203,12 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::model::{NewSubscriber, SubscriberKind};
+    use crate::model::{ForwardKey, NewSubscriber, SubscriberKind};
     use crate::store::change::InsertSubscriber;
     use crate::store::query::BacklogQuery;
     use crate::store::step::NotifyConditions;
     use crate::store::watching::EventTransition;
-    use crate::store::{ChangeRecord, Options, Store};
+    use crate::store::{ChangeRecord, LanePlace, Options, Store};
 
     fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
@@ -227,11 +227,11 @@ mod tests {
     /// A forward that is pending since then.
     fn forward(since_ms: i64) -> PendingForward {
         PendingForward {
-            forward_id: 1,
+            forward_id: ForwardKey::of(1),
             uid: Uuid::nil(),
             message_id: 1,
             payload: Bytes::from_static(b"{}"),
-            place: (0, 0, 1),
+            place: (0, 0, LanePlace::of(1)),
             attempts: 0,
             pending_since_ms: since_ms,
             due_at_ms: since_ms,

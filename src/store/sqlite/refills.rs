@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::backend;
 use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
-use crate::model::{Ordering, SubscriberKey};
-use crate::store::{Error, LaneContents, PendingForward, Refill};
+use crate::model::{ForwardKey, Ordering, SubscriberKey};
+use crate::store::{Error, LaneContents, LanePlace, PendingForward, Refill};
 
 /// Retries that a lane holds in memory; the rest of its window is for what was never tried.
 const RETRIES: usize = LANE_WINDOW / 2;
@@ -23,7 +23,7 @@ const PENDING_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_
      forward.due_at_ms, forward.last_attempt_ms";
 
 fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
-    let forward_id = row.get(0)?;
+    let forward_id: ForwardKey = row.get(0)?;
     let uid: [u8; 16] = row.get(1)?;
     let payload: Vec<u8> = row.get(3)?;
     Ok(PendingForward {
@@ -31,7 +31,7 @@ fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
         uid: Uuid::from_bytes(uid),
         message_id: row.get(2)?,
         payload: payload.into(),
-        place: (row.get(4)?, row.get(5)?, forward_id),
+        place: (row.get(4)?, row.get(5)?, LanePlace::of(forward_id.number())),
         attempts: row.get(6)?,
         pending_since_ms: row.get(7)?,
         due_at_ms: row.get(8)?,
@@ -47,7 +47,7 @@ const PUT_OFF_MS: i64 = 600_000;
 struct Due {
     pending: Vec<PendingForward>,
     /// Those found or held already.
-    known: HashSet<i64>,
+    known: HashSet<ForwardKey>,
     /// Messages whose later forwards wait for the first, and until when.
     put_off: Vec<(i64, i64)>,
 }

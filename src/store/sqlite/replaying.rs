@@ -11,7 +11,7 @@ use super::replays::end;
 use super::requeue::Requeue;
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
-use crate::model::SubscriberKey;
+use crate::model::{ForwardKey, SubscriberKey};
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
 use crate::store::step::AdvanceReplay;
@@ -176,7 +176,7 @@ fn queue(
     let mut requeue = Requeue::again(connection, new_id, now_ms)?;
     let mut queued = 0;
     for id in ids {
-        let together: Vec<i64> = of_message
+        let together: Vec<ForwardKey> = of_message
             .query_map([replay_id, *id], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         queued += together.len();

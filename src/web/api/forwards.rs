@@ -11,7 +11,9 @@ use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{RetriedForwards, RetryForwards};
-use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted};
+use crate::model::{
+    ErrorCode, ForwardKey, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted,
+};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardDetailQuery, ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
@@ -25,7 +27,8 @@ pub(crate) struct ForwardView {
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
     pub(crate) id: String,
     /// Its key, by which it is found too; a forward that is sent with a new id keeps it.
-    pub(crate) key: i64,
+    #[schema(value_type = i64)]
+    pub(crate) key: ForwardKey,
     /// The subscriber's name.
     pub(crate) subscriber: String,
     /// Whether the subscriber is sent to now.

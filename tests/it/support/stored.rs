@@ -1,6 +1,8 @@
 //! What a test reads of a running service by the store's contract: the same on every engine.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::str::FromStr;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -256,4 +258,9 @@ pub(crate) fn counted<const N: usize>(
 pub(crate) fn only<T: std::fmt::Debug>(rows: Vec<T>) -> T {
     let [row] = <[T; 1]>::try_from(rows).unwrap();
     row
+}
+
+/// The key of the row that has this number.
+pub(crate) fn key<K: FromStr<Err: Debug>>(number: i64) -> K {
+    number.to_string().parse().unwrap()
 }

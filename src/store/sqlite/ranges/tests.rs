@@ -13,7 +13,7 @@ use super::super::retention::{self, SteppedTable};
 use super::super::schema;
 use super::*;
 use crate::clock::Clock;
-use crate::model::SubscriberKey;
+use crate::model::{ForwardKey, SubscriberKey};
 use crate::store::clock_hold::latest_credible_ms;
 use crate::store::query::{
     ListPlace, MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
@@ -271,7 +271,7 @@ fn every_filter_by_time_finds_what_a_scan_finds_however_the_clock_walked() {
         let mut requeue = Requeue::again(&walked.connection, false, walked.now_ms).unwrap();
         for _ in 0..20 {
             requeue
-                .forward(1 + walked.random.below(ROWS), None)
+                .forward(ForwardKey::of(1 + walked.random.below(ROWS)), None)
                 .unwrap();
         }
         drop(requeue);
