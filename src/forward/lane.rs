@@ -20,7 +20,7 @@
 use foldhash::HashMap;
 
 use self::queues::Queues;
-use crate::model::Ordering;
+use crate::model::{MessageKey, Ordering};
 use crate::store::{LaneContents, LanePlace, PendingForward};
 
 /// The pending forwards of one subscriber and held in memory, each known by its place in the lane.
@@ -29,9 +29,9 @@ pub struct Lane {
     ordering: Ordering,
     items: HashMap<LanePlace, LaneItem>,
     /// The forwards of each message, in their order.
-    messages: HashMap<i64, Vec<PlaceInMessage>>,
+    messages: HashMap<MessageKey, Vec<PlaceInMessage>>,
     /// The message of each forward in flight, and the forward.
-    in_flight: HashMap<i64, LanePlace>,
+    in_flight: HashMap<MessageKey, LanePlace>,
     /// What may be sent from when on; holds no forward of a message that is in flight, and in strict
     /// order of each other message the earliest alone.
     ready: Queues,
@@ -127,7 +127,7 @@ impl Lane {
         }
         self.ordering = ordering;
         self.ready.clear();
-        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        let messages: Vec<MessageKey> = self.messages.keys().copied().collect();
         for message_id in messages {
             if !self.in_flight.contains_key(&message_id) {
                 self.make_ready(message_id);
@@ -221,7 +221,7 @@ impl Lane {
         }
     }
 
-    fn make_ready(&mut self, message_id: i64) {
+    fn make_ready(&mut self, message_id: MessageKey) {
         let most = self.most_open();
         let siblings = self.messages.get(&message_id);
         for (_, _, id) in siblings.into_iter().flatten().take(most) {
@@ -264,7 +264,7 @@ impl Lane {
 
     /// Lets what is due of a message line up again at `now_ms`: behind other messages, and in
     /// its own order, whatever was tried before.
-    fn line_up(&mut self, message_id: i64, now_ms: i64) {
+    fn line_up(&mut self, message_id: MessageKey, now_ms: i64) {
         let siblings = self.messages.get(&message_id);
         for (_, _, id) in siblings.into_iter().flatten() {
             if let Some(item) = self.items.get_mut(id)
@@ -319,13 +319,13 @@ impl Lane {
     /// Forgets the messages of which nothing is due at `now_ms` nor in flight: they wait in
     /// the table. Returns when the first of them comes due, ms since 1970 UTC.
     pub fn forget_waiting(&mut self, now_ms: i64) -> Option<i64> {
-        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        let messages: Vec<MessageKey> = self.messages.keys().copied().collect();
         let due_ms = |message_id| self.forget_waiting_of(message_id, now_ms);
         messages.into_iter().filter_map(due_ms).min()
     }
 
     /// As [`Lane::forget_waiting`], for one message.
-    pub fn forget_waiting_of(&mut self, message_id: i64, now_ms: i64) -> Option<i64> {
+    pub fn forget_waiting_of(&mut self, message_id: MessageKey, now_ms: i64) -> Option<i64> {
         let open = self.messages.get(&message_id)?.iter();
         let due_ms = |(_, _, id): &PlaceInMessage| Some(self.items.get(id)?.pending.due_at_ms);
         let first_ms = open.take(self.most_open()).filter_map(due_ms).min()?;
@@ -337,7 +337,7 @@ impl Lane {
     }
 
     /// Forgets a message of which nothing is in flight: it is in the table.
-    pub fn forget_message(&mut self, message_id: i64) {
+    pub fn forget_message(&mut self, message_id: MessageKey) {
         if self.in_flight.contains_key(&message_id) {
             return;
         }

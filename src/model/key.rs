@@ -50,4 +50,6 @@ keys! {
     SubscriberKey;
     /// The key of a forward; a forward that is sent with a new id keeps it.
     ForwardKey;
+    /// The key of a message. A lane names by it too what events are about that are about no message.
+    MessageKey;
 }

@@ -12,7 +12,7 @@ use super::alert::Alert;
 use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
 use super::notice::Notice;
-use crate::model::{AccountEvent, Status, Subscriber, SubscriberKey, SubscriberKind};
+use crate::model::{AccountEvent, MessageKey, Status, Subscriber, SubscriberKey, SubscriberKind};
 
 /// Failures of one error that were gathered for a chat.
 pub(crate) struct DueAlert {
@@ -29,7 +29,7 @@ pub(crate) struct DueAlert {
 /// What a chat reads of a failure.
 pub(crate) struct LatestFailure {
     /// The key of its message.
-    pub(crate) message_id: i64,
+    pub(crate) message_id: MessageKey,
     /// The key of its report.
     pub(crate) report_id: i64,
     /// The provider's own title of the error.
@@ -96,7 +96,7 @@ pub(crate) struct DueNotice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoticeAbout {
     /// A message and its report, by their keys.
-    Message(i64, i64),
+    Message(MessageKey, i64),
     /// A message that was erased.
     Erased,
     /// A subject of account events, by the key of its first one.
@@ -231,7 +231,7 @@ mod tests {
             error_key: "meta:131026".to_owned(),
             failures,
             latest: Some(LatestFailure {
-                message_id: 7,
+                message_id: MessageKey::of(7),
                 report_id: 9,
                 title: None,
                 source: "cloud".to_owned(),
@@ -255,7 +255,7 @@ mod tests {
             panic!("{} notices", writes.notices.len());
         };
         assert_eq!(notice.subscribers, [key(1)]);
-        assert_eq!(notice.about, NoticeAbout::Message(7, 9));
+        assert_eq!(notice.about, NoticeAbout::Message(MessageKey::of(7), 9));
         assert_eq!(notice.alert_failures, Some(3));
         let text = text(notice);
         assert!(text.starts_with("Not delivered: 3 messages. "), "{text}");

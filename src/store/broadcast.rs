@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::Status;
+use crate::model::{MessageKey, Status};
 
 use super::timeline::ErrorRecord;
 
@@ -40,7 +40,7 @@ pub struct BroadcastRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BroadcastMessage {
     /// Its key.
-    pub message_id: i64,
+    pub message_id: MessageKey,
     /// The recipient as received.
     pub recipient: Option<String>,
     /// The provider's id.

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ForwardKey, GaveUp, Outcome, SubscriberKey, SubscriberState};
+use crate::model::{ForwardKey, GaveUp, MessageKey, Outcome, SubscriberKey, SubscriberState};
 
 /// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct PendingForward {
     /// The `webhook-id` that the subscriber sees on every attempt.
     pub uid: Uuid,
     /// The message it is about.
-    pub message_id: i64,
+    pub message_id: MessageKey,
     /// The payload, in the bytes it was rendered in; neither the lane nor the sender copies them.
     pub payload: Bytes,
     /// Its place among the forwards of the message: provider time, then rank, then that in the lane.

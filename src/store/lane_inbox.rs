@@ -120,14 +120,14 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::ForwardKey;
+    use crate::model::{ForwardKey, MessageKey};
     use crate::store::LanePlace;
 
     fn pending(ids: std::ops::Range<i64>) -> std::vec::IntoIter<PendingForward> {
         let pending = |id| PendingForward {
             forward_id: ForwardKey::of(id),
             uid: Uuid::nil(),
-            message_id: id,
+            message_id: MessageKey::of(id),
             payload: bytes::Bytes::from_static(b"{}"),
             place: (id, 0, LanePlace::of(id)),
             attempts: 0,

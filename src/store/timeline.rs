@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::account_event::Explanation;
 use crate::model::{
-    ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageType, Parameters,
+    ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageKey, MessageType, Parameters,
     ReportEffect, SkipReason, Status, SubscriberState, TypeRule,
 };
 
@@ -14,7 +14,7 @@ use crate::model::{
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageRecord {
     /// Its key in the store.
-    pub message_id: i64,
+    pub message_id: MessageKey,
     /// The provider's id; `None` when the provider gave none.
     pub provider_message_id: Option<String>,
     /// The name of the source that reported it.
@@ -280,8 +280,8 @@ pub struct ForwardRecord {
     pub subscriber_failing_since_ms: Option<i64>,
     /// Whether the subscriber was removed.
     pub subscriber_removed: bool,
-    /// The message it is about, by its key.
-    pub message_id: i64,
+    /// The message it is about, by its key; `None` for an event of the service.
+    pub message_id: Option<MessageKey>,
     /// The message by the provider's id.
     pub provider_message_id: Option<String>,
     /// The message's recipient.

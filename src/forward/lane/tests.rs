@@ -6,14 +6,14 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::ForwardKey;
+use crate::model::{ForwardKey, MessageKey};
 
 /// Forward `id` of `message`, due at `due`; its key is its place.
 fn pending(id: i64, message: i64, due: i64) -> PendingForward {
     PendingForward {
         forward_id: ForwardKey::of(id),
         uid: Uuid::nil(),
-        message_id: message,
+        message_id: MessageKey::of(message),
         payload: bytes::Bytes::from_static(b"{}"),
         place: (id, 0, LanePlace::of(id)),
         attempts: 0,
@@ -184,7 +184,7 @@ fn what_waits_is_forgotten_unless_a_sibling_is_due_or_in_flight() {
     assert_eq!(take(&mut lane, 10), Some(2));
     assert_eq!(lane.forget_waiting(10), None);
     finish(&mut lane, 2, retry(500, 10));
-    assert_eq!(lane.forget_waiting_of(7, 10), Some(500));
+    assert_eq!(lane.forget_waiting_of(MessageKey::of(7), 10), Some(500));
     assert_eq!(sorted(&lane), [5, 6]);
     assert_eq!(take(&mut lane, 10), Some(5));
 }
@@ -213,10 +213,10 @@ fn forgetting_keeps_what_is_in_flight() {
 fn a_message_that_is_forgotten_leaves_nothing_behind_unless_it_is_in_flight() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
-    lane.forget_message(7);
+    lane.forget_message(MessageKey::of(7));
     assert_eq!(sorted(&lane), [1, 2, 3]);
     finish(&mut lane, 1, retry(5, 0));
-    lane.forget_message(7);
+    lane.forget_message(MessageKey::of(7));
     assert_eq!((sorted(&lane), lane.untried()), (vec![3], 1));
     assert_eq!(take(&mut lane, 9), Some(3));
     assert_eq!((take(&mut lane, 9), lane.next_due_ms()), (None, None));
@@ -279,7 +279,7 @@ fn in_strict_order_a_message_waits_as_its_first_does() {
     let mut lane = strict(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
     finish(&mut lane, 1, retry(900, 0));
-    assert_eq!(lane.forget_waiting_of(7, 10), Some(900));
+    assert_eq!(lane.forget_waiting_of(MessageKey::of(7), 10), Some(900));
     assert_eq!(sorted(&lane), [3]);
 }
 
@@ -432,12 +432,12 @@ impl Played {
     fn refill(&mut self) {
         let held = self.lane.held().forward_ids;
         let due = self.table.values().filter(|it| it.due_at_ms <= self.now_ms);
-        let messages: BTreeSet<i64> = due.map(|it| it.message_id).collect();
+        let messages: BTreeSet<i64> = due.map(|it| it.message_id.number()).collect();
         for message in messages {
             let siblings = self
                 .table
                 .values_mut()
-                .filter(|it| it.message_id == message);
+                .filter(|it| it.message_id.number() == message);
             let mut siblings: Vec<&mut PendingForward> = siblings.collect();
             siblings.sort_by_key(|it| it.place);
             let (first_ms, is_held) = (

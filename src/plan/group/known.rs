@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::keys::Keys;
 use super::names::KnownPeople;
-use crate::model::{Kind, Message, Report, ReportError, Status, StatusHistory, SubscriberKey};
+use crate::model::{
+    Kind, Message, MessageKey, Report, ReportError, Status, StatusHistory, SubscriberKey,
+};
 use crate::plan::WebhookOutcome;
 
 /// All that a group may need, by the places of its [`Keys`].
@@ -67,7 +69,7 @@ pub(crate) enum Touch {
 #[derive(Debug)]
 pub(crate) struct MessageState {
     /// Its key; `None` when the group makes it.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<MessageKey>,
     /// The place of its source.
     pub(crate) source: usize,
     /// It.
@@ -85,7 +87,7 @@ pub(crate) struct MessageState {
 impl MessageState {
     /// One of that key, as stored.
     pub(crate) const fn stored(
-        key: i64,
+        key: MessageKey,
         source: usize,
         message: Message,
         (first_report_ms, last_report_ms): (i64, i64),

@@ -12,7 +12,7 @@ use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::sparse_statement::SparseStatement;
 use super::{poll_state, rows};
-use crate::model::SubscriberKey;
+use crate::model::{MessageKey, SubscriberKey};
 use crate::plan::group::{
     AlertWrite, FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace,
     WorkAnswer, WorkOutcome, Writes,
@@ -165,7 +165,9 @@ impl Applying<'_> {
     fn messages(&mut self, writes: &Writes<'_>) -> rusqlite::Result<()> {
         let stored = |state: &Option<MessageState>| {
             let state = state.as_ref();
-            state.and_then(|state| state.key).unwrap_or_default()
+            state
+                .and_then(|state| state.key)
+                .map_or(0, MessageKey::number)
         };
         self.messages = writes.messages.iter().map(stored).collect();
         if !writes.new_messages.is_empty() {
@@ -193,7 +195,7 @@ impl Applying<'_> {
              WHERE message_id = ?1",
         )?;
         for state in stored {
-            let Some(message_id) = state.key else {
+            let Some(message_id) = state.key.map(MessageKey::number) else {
                 continue;
             };
             match state.touch {
@@ -340,7 +342,7 @@ impl Applying<'_> {
                     options,
                     message,
                 } => {
-                    alert.message_key = Some(self.messages[message]);
+                    alert.message_key = Some(MessageKey::of(self.messages[message]));
                     alert.render(&options).into()
                 }
             };

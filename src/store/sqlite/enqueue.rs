@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
 use super::ranges::{RangeTimes, RowTime, Timed};
-use crate::model::{ForwardKey, SubscriberKey};
+use crate::model::{ForwardKey, MessageKey, SubscriberKey};
 use crate::plan::group::PublicIds;
 use crate::store::{LanePlace, PendingForward};
 
@@ -98,7 +98,7 @@ impl<'c> Queueing<'c> {
         let pending = PendingForward {
             forward_id: ForwardKey::of(forward_id),
             uid: new.uid,
-            message_id: new.message_id,
+            message_id: MessageKey::of(new.message_id),
             payload: new.payload.clone(),
             place: (place_ms, place_rank, LanePlace::of(forward_id)),
             attempts: 0,

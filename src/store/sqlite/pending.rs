@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::model::{ForwardKey, NewSubscriber, SubscriberKind};
+    use crate::model::{ForwardKey, MessageKey, NewSubscriber, SubscriberKind};
     use crate::store::change::InsertSubscriber;
     use crate::store::query::BacklogQuery;
     use crate::store::step::NotifyConditions;
@@ -229,7 +229,7 @@ mod tests {
         PendingForward {
             forward_id: ForwardKey::of(1),
             uid: Uuid::nil(),
-            message_id: 1,
+            message_id: MessageKey::of(1),
             payload: Bytes::from_static(b"{}"),
             place: (0, 0, LanePlace::of(1)),
             attempts: 0,

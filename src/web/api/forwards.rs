@@ -12,7 +12,7 @@ use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{RetriedForwards, RetryForwards};
 use crate::model::{
-    ErrorCode, ForwardKey, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted,
+    ErrorCode, ForwardKey, ForwardState, GaveUp, MessageKey, Status, SubscriberState, Whole, quoted,
 };
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardDetailQuery, ForwardQuery, Scope};
@@ -38,7 +38,8 @@ pub(crate) struct ForwardView {
     /// Since when every attempt at the subscriber has failed; null while it answers.
     pub(crate) subscriber_failing_since: Option<Time>,
     /// The message it is about; null for an event of the service.
-    pub(crate) message_id: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) message_id: Option<MessageKey>,
     /// The message by the provider's id.
     pub(crate) provider_message_id: Option<String>,
     /// The message's recipient, as received.
@@ -77,7 +78,7 @@ impl From<ForwardRecord> for ForwardView {
             subscriber_state: record.subscriber_state,
             subscriber_removed: record.subscriber_removed,
             subscriber_failing_since: record.subscriber_failing_since_ms.map(Time),
-            message_id: Some(record.message_id).filter(|id| *id > 0),
+            message_id: record.message_id,
             provider_message_id: record.provider_message_id,
             recipient: record.recipient,
             report_id: Some(record.report_id).filter(|id| *id > 0),

@@ -185,7 +185,10 @@ impl Walked {
                 window: Window::newest(limit),
                 ..MessageQuery::default()
             };
-            let found = query.answer(&reader).unwrap().map(|it| it.message_id);
+            let found = query
+                .answer(&reader)
+                .unwrap()
+                .map(|it| it.message_id.number());
             assert_eq!(
                 found.rows,
                 self.keys(&format!(
