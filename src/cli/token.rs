@@ -55,7 +55,7 @@ pub(super) struct TokenListArgs {
 #[derive(Debug, Args)]
 pub(super) struct TokenRevokeArgs {
     /// Its id, as `token list` has it
-    #[arg(value_parser = key)]
+    #[arg(value_parser = key::<i64>)]
     id: i64,
 }
 

@@ -52,4 +52,6 @@ keys! {
     ForwardKey;
     /// The key of a message. A lane names by it too what events are about that are about no message.
     MessageKey;
+    /// The key of a webhook.
+    WebhookKey;
 }

@@ -23,7 +23,7 @@ mod writes;
 use std::sync::Arc;
 
 use super::{Arrival, Registering};
-use crate::model::Subscriber;
+use crate::model::{Subscriber, WebhookKey};
 use fold::Fold;
 use places::WorkKeys;
 
@@ -48,14 +48,14 @@ pub(crate) enum Work<'w> {
     /// More of a webhook that is stored: the next part of a large answer.
     More {
         /// Its key.
-        webhook_id: i64,
+        webhook_id: WebhookKey,
         /// The part.
         arrival: &'w Arrival,
     },
     /// A stored webhook that is read again.
     Again {
         /// Its key.
-        webhook_id: i64,
+        webhook_id: WebhookKey,
         /// What it is now.
         arrival: &'w Arrival,
     },

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::About;
+use crate::model::{About, WebhookKey};
 use crate::plan::notice;
 
 /// A notice of a provider about the account.
@@ -57,7 +57,7 @@ pub struct AccountEventRecord {
     /// When it ends by itself, ms since 1970 UTC.
     pub ends_at_ms: Option<i64>,
     /// The webhook that brought it first.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
 }
 
 impl AccountEventRecord {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::account_event::Explanation;
 use crate::model::{
     ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageKey, MessageType, Parameters,
-    ReportEffect, SkipReason, Status, SubscriberState, TypeRule,
+    ReportEffect, SkipReason, Status, SubscriberState, TypeRule, WebhookKey,
 };
 
 /// One message as it stands.
@@ -161,7 +161,7 @@ pub struct ReportRecord {
     /// Its key in the store.
     pub report_id: i64,
     /// The webhook that brought it first; `None` for what was registered.
-    pub webhook_id: Option<i64>,
+    pub webhook_id: Option<WebhookKey>,
     /// What sort of statement it is.
     pub kind: Kind,
     /// The provider's own word.

@@ -6,6 +6,7 @@ use super::keys::Keys;
 use super::names::KnownPeople;
 use crate::model::{
     Kind, Message, MessageKey, Report, ReportError, Status, StatusHistory, SubscriberKey,
+    WebhookKey,
 };
 use crate::plan::WebhookOutcome;
 
@@ -13,7 +14,7 @@ use crate::plan::WebhookOutcome;
 #[derive(Default)]
 pub(crate) struct Known {
     /// The stored webhooks by their keys.
-    pub(crate) webhooks: BTreeMap<i64, WebhookState>,
+    pub(crate) webhooks: HashMap<WebhookKey, WebhookState>,
     /// The messages by their places, `None` where nothing is known. What follows has no place: messages on
     /// which two names of a person may contradict each other.
     pub(crate) messages: Vec<Option<MessageState>>,

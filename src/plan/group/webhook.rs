@@ -7,7 +7,7 @@ use super::fold::{Fold, Noting};
 use super::known::{RegistrationRow, ReportPlace, WebhookState};
 use super::places::{ItemKeys, ReportKeys};
 use super::writes::{NotedReport, Repetition, WebhookPlace, WebhookRow, WorkOutcome};
-use crate::model::{Message, Registration, Report};
+use crate::model::{Message, Registration, Report, WebhookKey};
 use crate::plan::{self, Arrival, Context, FoundReport, Reread, WebhookOutcome};
 use crate::providers::Item;
 
@@ -137,7 +137,7 @@ impl<'w> Fold<'w, '_> {
         &mut self,
         source: usize,
         items: &[ItemKeys],
-        (webhook_id, arrival): (i64, &'w Arrival),
+        (webhook_id, arrival): (WebhookKey, &'w Arrival),
     ) -> WorkOutcome {
         if !self.known.webhooks.contains_key(&webhook_id) {
             return WorkOutcome::Gone;
@@ -165,7 +165,7 @@ impl<'w> Fold<'w, '_> {
         &mut self,
         source: usize,
         items: &[ItemKeys],
-        (webhook_id, arrival): (i64, &'w Arrival),
+        (webhook_id, arrival): (WebhookKey, &'w Arrival),
     ) -> WorkOutcome {
         let Some(before) = self.known.webhooks.get(&webhook_id).cloned() else {
             return WorkOutcome::Gone;

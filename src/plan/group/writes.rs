@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
-use crate::model::{AccountEvent, AlertOptions, Report, ReportEffect, SkipReason, SubscriberKey};
+use crate::model::{
+    AccountEvent, AlertOptions, Report, ReportEffect, SkipReason, SubscriberKey, WebhookKey,
+};
 use crate::plan::alert::Alert;
 use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
 
@@ -22,7 +24,7 @@ pub(crate) struct Writes<'w> {
     /// New webhooks.
     pub(crate) webhooks: Vec<WebhookRow<'w>>,
     /// Stored webhooks that are different now, by their keys.
-    pub(crate) rewritten: BTreeMap<i64, WebhookState>,
+    pub(crate) rewritten: HashMap<WebhookKey, WebhookState>,
     /// What was ignored, by source and name.
     pub(crate) ignored: BTreeMap<(usize, &'w str), Repetition>,
     /// Pairs of names that are new, or were seen again.
@@ -94,7 +96,7 @@ pub enum WorkAnswer {
 
 impl WorkOutcome {
     /// The answer, with the key of each new webhook by its place.
-    pub(crate) fn answer(self, new_webhooks: &[i64]) -> WorkAnswer {
+    pub(crate) fn answer(self, new_webhooks: &[WebhookKey]) -> WorkAnswer {
         match self {
             Self::Accepted {
                 webhook,
@@ -150,7 +152,7 @@ impl Repetition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WebhookPlace {
     /// One that is stored, by its key.
-    Stored(i64),
+    Stored(WebhookKey),
     /// A new one.
     New(usize),
 }

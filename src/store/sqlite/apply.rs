@@ -12,7 +12,7 @@ use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::sparse_statement::SparseStatement;
 use super::{poll_state, rows};
-use crate::model::{MessageKey, SubscriberKey};
+use crate::model::{MessageKey, SubscriberKey, WebhookKey};
 use crate::plan::group::{
     AlertWrite, FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace,
     WorkAnswer, WorkOutcome, Writes,
@@ -68,13 +68,13 @@ struct Applying<'k> {
     connection: &'k Connection,
     times: &'k mut RangeTimes,
     source_ids: &'k [i64],
-    webhooks: Vec<i64>,
+    webhooks: Vec<WebhookKey>,
     messages: Vec<i64>,
     reports: Vec<i64>,
     events: Vec<i64>,
 }
 
-fn key(webhooks: &[i64], webhook: WebhookPlace) -> i64 {
+fn key(webhooks: &[WebhookKey], webhook: WebhookPlace) -> WebhookKey {
     match webhook {
         WebhookPlace::Stored(webhook_id) => webhook_id,
         WebhookPlace::New(place) => webhooks[place],
@@ -98,7 +98,7 @@ impl Applying<'_> {
                 let given_out = (webhook_id, RowTime::At(row.arrival.received_ms));
                 self.times
                     .given_out(self.connection, Timed::Webhook, given_out)?;
-                self.webhooks.push(webhook_id);
+                self.webhooks.push(WebhookKey::of(webhook_id));
             }
         }
         for (webhook_id, state) in &writes.rewritten {

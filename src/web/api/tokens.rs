@@ -151,7 +151,7 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "Its key.")),
     responses((status = 200, description = "As it is now.", body = TokenView)))]
 pub(super) async fn revoke(context: HandlerContext, id: Segment) -> Reply {
-    let id = id.number("token")?;
+    let id = id.key("token")?;
     let revoked = |token: &TokenRecord| shaped(StatusCode::OK, &TokenView::from(token.clone()));
     context.perform(RevokeToken { id }, revoked).await
 }

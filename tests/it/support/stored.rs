@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use serde_json::Value;
-use tickrelay::model::{ForwardState, Status, Word as _};
+use tickrelay::model::{ForwardState, Status, WebhookKey, Word as _};
 use tickrelay::store::account_event::AccountEventRecord;
 use tickrelay::store::audit::AuditRecord;
 use tickrelay::store::overview::{WebhookDetail, WebhookRecord};
@@ -90,7 +90,7 @@ impl TestApp {
     }
 
     /// The webhook with this key, with its body.
-    pub(crate) async fn webhook(&self, webhook_id: i64) -> WebhookDetail {
+    pub(crate) async fn webhook(&self, webhook_id: WebhookKey) -> WebhookDetail {
         let query = WebhookDetailQuery {
             webhook_id,
             scope: Scope::default(),
