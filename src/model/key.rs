@@ -54,4 +54,6 @@ keys! {
     MessageKey;
     /// The key of a webhook.
     WebhookKey;
+    /// The key of a report.
+    ReportKey;
 }

@@ -12,7 +12,9 @@ use super::alert::Alert;
 use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
 use super::notice::Notice;
-use crate::model::{AccountEvent, MessageKey, Status, Subscriber, SubscriberKey, SubscriberKind};
+use crate::model::{
+    AccountEvent, MessageKey, ReportKey, Status, Subscriber, SubscriberKey, SubscriberKind,
+};
 
 /// Failures of one error that were gathered for a chat.
 pub(crate) struct DueAlert {
@@ -31,7 +33,7 @@ pub(crate) struct LatestFailure {
     /// The key of its message.
     pub(crate) message_id: MessageKey,
     /// The key of its report.
-    pub(crate) report_id: i64,
+    pub(crate) report_id: ReportKey,
     /// The provider's own title of the error.
     pub(crate) title: Option<String>,
     /// Its source.
@@ -96,7 +98,7 @@ pub(crate) struct DueNotice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoticeAbout {
     /// A message and its report, by their keys.
-    Message(MessageKey, i64),
+    Message(MessageKey, ReportKey),
     /// A message that was erased.
     Erased,
     /// A subject of account events, by the key of its first one.
@@ -232,7 +234,7 @@ mod tests {
             failures,
             latest: Some(LatestFailure {
                 message_id: MessageKey::of(7),
-                report_id: 9,
+                report_id: ReportKey::of(9),
                 title: None,
                 source: "cloud".to_owned(),
                 message: Some("wamid.7".to_owned()),
@@ -255,7 +257,10 @@ mod tests {
             panic!("{} notices", writes.notices.len());
         };
         assert_eq!(notice.subscribers, [key(1)]);
-        assert_eq!(notice.about, NoticeAbout::Message(MessageKey::of(7), 9));
+        assert_eq!(
+            notice.about,
+            NoticeAbout::Message(MessageKey::of(7), ReportKey::of(9))
+        );
         assert_eq!(notice.alert_failures, Some(3));
         let text = text(notice);
         assert!(text.starts_with("Not delivered: 3 messages. "), "{text}");

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::account_event::Explanation;
 use crate::model::{
     ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageKey, MessageType, Parameters,
-    ReportEffect, SkipReason, Status, SubscriberState, TypeRule, WebhookKey,
+    ReportEffect, ReportKey, SkipReason, Status, SubscriberState, TypeRule, WebhookKey,
 };
 
 /// One message as it stands.
@@ -159,7 +159,7 @@ pub struct Timeline {
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportRecord {
     /// Its key in the store.
-    pub report_id: i64,
+    pub report_id: ReportKey,
     /// The webhook that brought it first; `None` for what was registered.
     pub webhook_id: Option<WebhookKey>,
     /// What sort of statement it is.
@@ -286,8 +286,8 @@ pub struct ForwardRecord {
     pub provider_message_id: Option<String>,
     /// The message's recipient.
     pub recipient: Option<String>,
-    /// The report it passes on, by its key.
-    pub report_id: i64,
+    /// The report it passes on, by its key; `None` for an event of the service.
+    pub report_id: Option<ReportKey>,
     /// The status it reports; `None` when the report was pruned.
     pub status: Option<Status>,
     /// Where it stands.

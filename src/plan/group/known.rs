@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::keys::Keys;
 use super::names::KnownPeople;
 use crate::model::{
-    Kind, Message, MessageKey, Report, ReportError, Status, StatusHistory, SubscriberKey,
-    WebhookKey,
+    Kind, Message, MessageKey, Report, ReportError, ReportKey, Status, StatusHistory,
+    SubscriberKey, WebhookKey,
 };
 use crate::plan::WebhookOutcome;
 
@@ -255,7 +255,7 @@ pub(crate) enum ReportPlace {
     /// In the store.
     Stored {
         /// Its key.
-        key: i64,
+        key: ReportKey,
         /// The title of its error.
         title: Option<String>,
         /// What the provider adds to it.

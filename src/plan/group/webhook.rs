@@ -248,7 +248,8 @@ impl<'w> Fold<'w, '_> {
         if bringing.is_new {
             for (what, count) in &tally.ignored {
                 let (ignored, at_ms) = (&mut self.writes.ignored, arrival.received_ms);
-                Repetition::add(ignored, (bringing.source, *what), *count, at_ms);
+                let seen = ignored.entry((bringing.source, *what));
+                seen.or_insert(Repetition::none(at_ms)).add(*count, at_ms);
             }
         }
         tally
@@ -333,7 +334,8 @@ impl<'w> Fold<'w, '_> {
         if bringing.is_new {
             match known.place {
                 ReportPlace::Stored { key, .. } => {
-                    Repetition::add(&mut self.writes.repeated_reports, key, 1, at_ms);
+                    let repeated = self.writes.repeated_reports.entry(key);
+                    repeated.or_insert(Repetition::none(at_ms)).add(1, at_ms);
                 }
                 ReportPlace::New(place) => {
                     let repeats = &mut self.writes.reports[place].repeats;

@@ -13,7 +13,8 @@ use uuid::Uuid;
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
 use crate::model::{
-    AccountEvent, AlertOptions, Report, ReportEffect, SkipReason, SubscriberKey, WebhookKey,
+    AccountEvent, AlertOptions, Report, ReportEffect, ReportKey, SkipReason, SubscriberKey,
+    WebhookKey,
 };
 use crate::plan::alert::Alert;
 use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
@@ -36,9 +37,9 @@ pub(crate) struct Writes<'w> {
     /// Those of them that are new, in the order in which they were made.
     pub(crate) new_messages: Vec<usize>,
     /// The keys of reports that are replaced.
-    pub(crate) forgotten: Vec<i64>,
+    pub(crate) forgotten: Vec<ReportKey>,
     /// Stored reports that came again, by their keys.
-    pub(crate) repeated_reports: BTreeMap<i64, Repetition>,
+    pub(crate) repeated_reports: HashMap<ReportKey, Repetition>,
     /// New reports.
     pub(crate) reports: Vec<ReportRow<'w>>,
     /// New account events.
@@ -134,17 +135,21 @@ pub(crate) struct Repetition {
 }
 
 impl Repetition {
-    /// So often more, at that time.
-    pub(super) fn add<K: Ord>(seen: &mut BTreeMap<K, Self>, key: K, count: usize, at_ms: i64) {
-        let seen = seen.entry(key).or_insert(Self {
+    /// Not once so far; at that time it comes.
+    pub(super) const fn none(at_ms: i64) -> Self {
+        Self {
             count: 0,
             first_ms: at_ms,
             last_ms: at_ms,
-        });
-        seen.count += count;
+        }
+    }
+
+    /// So often more, at that time.
+    pub(super) fn add(&mut self, count: usize, at_ms: i64) {
+        self.count += count;
         // Webhooks are decided in another order than they came in.
-        seen.first_ms = seen.first_ms.min(at_ms);
-        seen.last_ms = seen.last_ms.max(at_ms);
+        self.first_ms = self.first_ms.min(at_ms);
+        self.last_ms = self.last_ms.max(at_ms);
     }
 }
 

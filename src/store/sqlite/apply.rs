@@ -267,9 +267,11 @@ impl Applying<'_> {
                 rows::repeat(self.connection, "report", report_id, (count, last_ms))?;
             }
         }
-        for (report_id, seen) in &writes.repeated_reports {
+        let repeated = writes.repeated_reports.iter();
+        let repeated = repeated.map(|(report_id, seen)| (report_id.number(), seen));
+        for (report_id, seen) in BTreeMap::from_iter(repeated) {
             let seen = (seen.count, seen.last_ms);
-            rows::repeat(self.connection, "report", *report_id, seen)?;
+            rows::repeat(self.connection, "report", report_id, seen)?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::enqueue::{NewForward, Queueing, lane_key, new_uid};
 use super::ranges::{RangeTimes, RowTime};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, account_events, backend};
-use crate::model::{AccountEvent, MessageKey, ProviderTime, Subscriber};
+use crate::model::{AccountEvent, MessageKey, ProviderTime, ReportKey, Subscriber};
 use crate::plan::due::{
     self, DueAlert, DueNotice, DueOutage, DueWrites, GatheredErrors, LatestFailure, NoticeAbout,
 };
@@ -139,7 +139,7 @@ fn latest(
         .query_row([message_id, report_id], |found| {
             Ok(LatestFailure {
                 message_id: MessageKey::of(message_id),
-                report_id,
+                report_id: ReportKey::of(report_id),
                 title: found.get(0)?,
                 source: found.get(1)?,
                 message: found.get(2)?,
@@ -263,7 +263,7 @@ pub(super) fn enqueue(
     pending: &mut Enqueued,
 ) -> rusqlite::Result<()> {
     let (message_id, report_id) = match notice.about {
-        NoticeAbout::Message(message_id, report_id) => (message_id.number(), report_id),
+        NoticeAbout::Message(message_id, report_id) => (message_id.number(), report_id.number()),
         NoticeAbout::Erased => (0, 0),
         NoticeAbout::Subject(first_id) => (lane_key(first_id), 0),
         // Below zero there is no message.

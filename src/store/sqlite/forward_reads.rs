@@ -11,7 +11,7 @@ use super::listing::ListedTable;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, SqliteQuery};
 use super::{messages, search};
-use crate::model::{ForwardKey, ForwardState, MessageKey, SubscriberKey, Word as _};
+use crate::model::{ForwardKey, ForwardState, MessageKey, ReportKey, SubscriberKey, Word as _};
 use crate::store::Error;
 use crate::store::query::{
     AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery, ListPlace,
@@ -332,7 +332,7 @@ fn with_history(
 fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
     let uid: [u8; 16] = row.get("uid")?;
     // Other numbers stand for what events are about.
-    let message_id: i64 = row.get("message_id")?;
+    let (message_id, report_id): (i64, i64) = (row.get("message_id")?, row.get("report_id")?);
     Ok(ForwardRecord {
         forward_id: row.get("forward_id")?,
         uid: Uuid::from_bytes(uid),
@@ -343,7 +343,7 @@ fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
         message_id: (message_id > 0).then(|| MessageKey::of(message_id)),
         provider_message_id: row.get("provider_message_id")?,
         recipient: row.get("recipient")?,
-        report_id: row.get("report_id")?,
+        report_id: (report_id > 0).then(|| ReportKey::of(report_id)),
         status: row.get("status")?,
         state: row.get("state")?,
         gave_up: row.get("gave_up")?,

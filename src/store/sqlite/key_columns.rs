@@ -3,7 +3,7 @@
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-use crate::model::{ForwardKey, MessageKey, SubscriberKey, WebhookKey};
+use crate::model::{ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey};
 
 macro_rules! columns {
     ($($key:ident),*) => { $(
@@ -27,4 +27,4 @@ macro_rules! columns {
     )* };
 }
 
-columns!(ForwardKey, MessageKey, SubscriberKey, WebhookKey);
+columns!(ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey);

@@ -79,7 +79,7 @@ fn add_forwards(
     for forward in forward_reads::of_message(connection, message_id)? {
         let report_id = forward.forward.report_id;
         let mut reports = reports.iter_mut();
-        if let Some(report) = reports.find(|report| report.report_id == report_id) {
+        if let Some(report) = reports.find(|report| Some(report.report_id) == report_id) {
             report.forwards.push(forward);
         }
     }

@@ -12,7 +12,8 @@ use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{RetriedForwards, RetryForwards};
 use crate::model::{
-    ErrorCode, ForwardKey, ForwardState, GaveUp, MessageKey, Status, SubscriberState, Whole, quoted,
+    ErrorCode, ForwardKey, ForwardState, GaveUp, MessageKey, ReportKey, Status, SubscriberState,
+    Whole, quoted,
 };
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardDetailQuery, ForwardQuery, Scope};
@@ -45,7 +46,8 @@ pub(crate) struct ForwardView {
     /// The message's recipient, as received.
     pub(crate) recipient: Option<String>,
     /// The report it passes on, or the latest in an alert; null for an event.
-    pub(crate) report_id: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) report_id: Option<ReportKey>,
     /// The status it reports; null when the report was pruned, and for an event.
     pub(crate) status: Option<Status>,
     /// Where it stands.
@@ -81,7 +83,7 @@ impl From<ForwardRecord> for ForwardView {
             message_id: record.message_id,
             provider_message_id: record.provider_message_id,
             recipient: record.recipient,
-            report_id: Some(record.report_id).filter(|id| *id > 0),
+            report_id: record.report_id,
             status: record.status,
             state: record.state,
             gave_up: record.gave_up,

@@ -7,7 +7,7 @@ use super::account_events::ExplanationView;
 use super::forwards::{ForwardView, HistoryView};
 use super::time::Time;
 use crate::catalogue;
-use crate::model::{Field, Kind, ReportEffect, SkipReason, Status, WebhookKey};
+use crate::model::{Field, Kind, ReportEffect, ReportKey, SkipReason, Status, WebhookKey};
 use crate::store::timeline::{ErrorRecord, PricingRecord, ReportRecord};
 
 /// One report of a message and what became of it.
@@ -15,7 +15,8 @@ use crate::store::timeline::{ErrorRecord, PricingRecord, ReportRecord};
 #[schema(as = Report)]
 pub(crate) struct ReportView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: ReportKey,
     /// The webhook that brought it first, or that made a fallback count; null for what was
     /// registered.
     #[schema(value_type = Option<i64>)]
