@@ -48,7 +48,9 @@ pub use given::{
     ECHOED, Echoed, Quoted, bounded, clean, nearest, nearest_few, plain, quoted, reason, visible,
 };
 pub use json_reason::{json_reason, json_reason_of_part};
-pub use key::{ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey};
+pub use key::{
+    AccountEventKey, ConditionKey, ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey,
+};
 pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};

@@ -56,4 +56,8 @@ keys! {
     WebhookKey;
     /// The key of a report.
     ReportKey;
+    /// The key of an account event.
+    AccountEventKey;
+    /// The key of a condition of the service that was reported.
+    ConditionKey;
 }

@@ -13,7 +13,8 @@ use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
 use super::notice::Notice;
 use crate::model::{
-    AccountEvent, MessageKey, ReportKey, Status, Subscriber, SubscriberKey, SubscriberKind,
+    AccountEvent, AccountEventKey, ConditionKey, MessageKey, ReportKey, Status, Subscriber,
+    SubscriberKey, SubscriberKind,
 };
 
 /// Failures of one error that were gathered for a chat.
@@ -47,7 +48,7 @@ pub(crate) struct LatestFailure {
 /// Errors of a channel that were gathered.
 pub(crate) struct DueOutage {
     /// The key of the event that was sent last, and gathered those that followed.
-    pub(crate) event_id: i64,
+    pub(crate) event_id: AccountEventKey,
     /// Those; `None` where there were none.
     pub(crate) gathered: Option<GatheredErrors>,
 }
@@ -55,9 +56,9 @@ pub(crate) struct DueOutage {
 /// Errors of one code that came since the last notice.
 pub(crate) struct GatheredErrors {
     /// The key of the latest.
-    pub(crate) latest_id: i64,
+    pub(crate) latest_id: AccountEventKey,
     /// The key of the first of its subject, whose notices go out in order.
-    pub(crate) first_id: i64,
+    pub(crate) first_id: AccountEventKey,
     /// How many there are.
     pub(crate) count: u64,
     /// The latest.
@@ -75,7 +76,7 @@ pub(crate) struct DueWrites {
     /// where none follows.
     pub(crate) alerts: Vec<(SubscriberKey, String, Option<i64>)>,
     /// Windows of a channel's errors, by the event that gathers: likewise.
-    pub(crate) outages: Vec<(i64, Option<i64>)>,
+    pub(crate) outages: Vec<(AccountEventKey, Option<i64>)>,
     /// Payloads, each with its forwards.
     pub(crate) notices: Vec<DueNotice>,
 }
@@ -102,15 +103,15 @@ pub(crate) enum NoticeAbout {
     /// A message that was erased.
     Erased,
     /// A subject of account events, by the key of its first one.
-    Subject(i64),
+    Subject(AccountEventKey),
     /// A condition of the service, by its key: its events go out in order.
-    Condition(i64),
+    Condition(ConditionKey),
 }
 
 /// The event of a condition that began or ended, for each subscriber that is sent the service's events.
 pub(crate) fn condition(
     (event, at_ms): (&Event<'_>, i64),
-    condition_id: i64,
+    condition_id: ConditionKey,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> Option<DueNotice> {
@@ -217,6 +218,10 @@ mod tests {
         SubscriberKey::of(number)
     }
 
+    const fn event(number: i64) -> AccountEventKey {
+        AccountEventKey::of(number)
+    }
+
     fn subscriber(id: i64, kind: &str) -> Arc<Subscriber> {
         let subscriber = json!({
             "id": id, "name": kind, "url": "https://a.example", "kind": kind, "state": "active",
@@ -295,8 +300,8 @@ mod tests {
         let words = Provider::USUAL.definition().events;
         let words = words.of(EventGroup::Contact, "stop".to_owned());
         let gathered = GatheredErrors {
-            latest_id: 8,
-            first_id: 3,
+            latest_id: event(8),
+            first_id: event(3),
             count: 4,
             event: AccountEvent::new("errors", About::Channel, None, &words),
             source: "cloud".to_owned(),
@@ -304,11 +309,11 @@ mod tests {
         };
         let due = [
             DueOutage {
-                event_id: 5,
+                event_id: event(5),
                 gathered: Some(gathered),
             },
             DueOutage {
-                event_id: 6,
+                event_id: event(6),
                 gathered: None,
             },
         ];
@@ -319,7 +324,11 @@ mod tests {
         ];
         let writes = outages(due.into(), &subscribers, NOW_MS);
         let next_ms = CHANNEL_ERRORS.end_ms(NOW_MS);
-        assert_eq!(writes.outages, [(5, None), (8, Some(next_ms)), (6, None)]);
+        let windows = [(5, None), (8, Some(next_ms)), (6, None)];
+        assert_eq!(
+            writes.outages,
+            windows.map(|(id, next_ms)| (event(id), next_ms))
+        );
         let notified: Vec<_> = writes
             .notices
             .iter()
@@ -327,7 +336,7 @@ mod tests {
             .collect();
         assert_eq!(notified, [[key(2)], [key(1)]]);
         for notice in &writes.notices {
-            assert_eq!(notice.about, NoticeAbout::Subject(3));
+            assert_eq!(notice.about, NoticeAbout::Subject(event(3)));
             assert_eq!(notice.order, (NOW_MS - 5, 0));
             let text = text(notice);
             assert!(

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::model::{About, WebhookKey};
+use crate::model::{About, AccountEventKey, WebhookKey};
 use crate::plan::notice;
 
 /// A notice of a provider about the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccountEventRecord {
     /// Its key in the store.
-    pub account_event_id: i64,
+    pub account_event_id: AccountEventKey,
     /// The source that it came by.
     pub source: String,
     /// The provider of that source.

@@ -8,7 +8,7 @@ use super::poll::{PollCounts, PollRecord};
 use super::replay::{ReplayStep, RunningReplay};
 use super::watching::{Count, EventTransition};
 use super::{PruneStep, Pruned, StateChange, Step};
-use crate::model::SubscriberKey;
+use crate::model::{ConditionKey, SubscriberKey};
 
 /// Gives up what has been pending for longer than a forward may wait.
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +135,7 @@ pub struct NotifyConditions {
     /// The changes.
     pub changes: Vec<EventTransition>,
     /// The keys of conditions that are forgotten.
-    pub gone: Vec<i64>,
+    pub gone: Vec<ConditionKey>,
 }
 
 impl Step for NotifyConditions {

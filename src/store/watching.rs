@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::ConditionKey;
+
 /// What is counted.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
@@ -56,7 +58,7 @@ pub struct Arrived {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifiedCondition {
     /// Its key.
-    pub condition_id: i64,
+    pub condition_id: ConditionKey,
     /// Which condition.
     pub what: String,
     /// Of what.

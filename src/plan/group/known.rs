@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::keys::Keys;
 use super::names::KnownPeople;
 use crate::model::{
-    Kind, Message, MessageKey, Report, ReportError, ReportKey, Status, StatusHistory,
-    SubscriberKey, WebhookKey,
+    AccountEventKey, Kind, Message, MessageKey, Report, ReportError, ReportKey, Status,
+    StatusHistory, SubscriberKey, WebhookKey,
 };
 use crate::plan::WebhookOutcome;
 
@@ -296,9 +296,9 @@ pub(crate) struct RegistrationRow {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownEvent {
     /// The key of this very event.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<AccountEventKey>,
     /// The key of the first event of its subject.
-    pub(crate) first: Option<i64>,
+    pub(crate) first: Option<AccountEventKey>,
     /// Of new limits: those before, with the time of their event, ms since 1970 UTC.
     pub(crate) earlier: Option<(i64, Option<String>)>,
     /// Of an error of the channel: whether errors of its code are being gathered.

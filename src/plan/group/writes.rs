@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
 use crate::model::{
-    AccountEvent, AlertOptions, Report, ReportEffect, ReportKey, SkipReason, SubscriberKey,
-    WebhookKey,
+    AccountEvent, AccountEventKey, AlertOptions, Report, ReportEffect, ReportKey, SkipReason,
+    SubscriberKey, WebhookKey,
 };
 use crate::plan::alert::Alert;
 use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
@@ -45,7 +45,7 @@ pub(crate) struct Writes<'w> {
     /// New account events.
     pub(crate) events: Vec<EventRow<'w>>,
     /// Stored account events that came again, by their keys.
-    pub(crate) repeated_events: BTreeMap<i64, Repetition>,
+    pub(crate) repeated_events: HashMap<AccountEventKey, Repetition>,
     /// New payloads.
     pub(crate) payloads: Vec<PayloadRow>,
     /// New forwards, all due.
@@ -251,7 +251,7 @@ pub(crate) struct EventRow<'w> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstEvent {
     /// One that is stored, by its key.
-    Stored(i64),
+    Stored(AccountEventKey),
     /// A new one.
     New(usize),
 }

@@ -83,7 +83,7 @@ fn key(webhooks: &[WebhookKey], webhook: WebhookPlace) -> WebhookKey {
 
 fn first_event(events: &[i64], first: FirstEvent) -> i64 {
     match first {
-        FirstEvent::Stored(event_id) => event_id,
+        FirstEvent::Stored(event_id) => event_id.number(),
         FirstEvent::New(place) => events[place],
     }
 }
@@ -293,7 +293,7 @@ impl Applying<'_> {
         }
         for (event_id, seen) in &writes.repeated_events {
             let seen = (seen.count, seen.last_ms);
-            rows::repeat(self.connection, "account_event", *event_id, seen)?;
+            rows::repeat(self.connection, "account_event", event_id.number(), seen)?;
         }
         Ok(())
     }

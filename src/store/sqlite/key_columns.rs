@@ -3,7 +3,9 @@
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-use crate::model::{ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey};
+use crate::model::{
+    AccountEventKey, ConditionKey, ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey,
+};
 
 macro_rules! columns {
     ($($key:ident),*) => { $(
@@ -27,4 +29,12 @@ macro_rules! columns {
     )* };
 }
 
-columns!(ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey);
+columns!(
+    AccountEventKey,
+    ConditionKey,
+    ForwardKey,
+    MessageKey,
+    ReportKey,
+    SubscriberKey,
+    WebhookKey
+);

@@ -16,7 +16,7 @@ use super::apply::Enqueued;
 use super::reader::{Reader, SqliteQuery};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend, due};
-use crate::model::Subscriber;
+use crate::model::{ConditionKey, Subscriber};
 use crate::plan::{self, event::Event};
 use crate::store::Error;
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
@@ -187,7 +187,7 @@ impl SqliteStep for NotifyConditions {
 }
 
 impl Core {
-    fn notify(&mut self, changes: &[EventTransition], gone: &[i64]) -> Result<(), Error> {
+    fn notify(&mut self, changes: &[EventTransition], gone: &[ConditionKey]) -> Result<(), Error> {
         let subscribers = Arc::clone(&self.subscribers);
         self.queue("queue events", |connection, now_ms| {
             notify(connection, changes, gone, &subscribers, now_ms)
@@ -198,7 +198,7 @@ impl Core {
 fn notify(
     connection: &Connection,
     changes: &[EventTransition],
-    gone: &[i64],
+    gone: &[ConditionKey],
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<Enqueued> {
@@ -209,7 +209,7 @@ fn notify(
     }
     let mut pending = Enqueued::new();
     for change in changes {
-        let condition_id: i64 = connection
+        let condition_id: ConditionKey = connection
             .prepare_cached(
                 "INSERT INTO condition (what, subject, holds, began_at_ms, notified_at_ms, text) \
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT (what, subject) DO UPDATE SET \
