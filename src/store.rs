@@ -49,7 +49,7 @@ use tokio::sync::watch;
 use crate::access::token::TokenRecord;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::{Subscriber, SubscriberKey};
+use crate::model::{Subscriber, SubscriberKey, TokenKey};
 use sqlite::SqliteStore;
 
 pub use crate::plan::{
@@ -352,7 +352,7 @@ impl Store {
     }
 
     /// Notes that a token was used, at most once a minute.
-    pub fn note_token_used(&self, token_id: i64) {
+    pub fn note_token_used(&self, token_id: TokenKey) {
         match &self.engine {
             Engine::Sqlite(store) => store.note_token_used(token_id),
         }

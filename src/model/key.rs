@@ -60,4 +60,8 @@ keys! {
     AccountEventKey;
     /// The key of a condition of the service that was reported.
     ConditionKey;
+    /// The key of a replay.
+    ReplayKey;
+    /// The key of a token.
+    TokenKey;
 }

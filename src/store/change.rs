@@ -12,7 +12,8 @@ use super::timeline::ForwardDetail;
 use super::{Change, RetrySelection, TemplateRecord};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::model::{
-    NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKey, SubscriberState,
+    NewSubscriber, ReplayKey, SigningSecret, Subscriber, SubscriberChange, SubscriberKey,
+    SubscriberState, TokenKey,
 };
 use crate::providers::Provider;
 
@@ -120,7 +121,7 @@ impl Change for InsertReplay {
 #[derive(Debug)]
 pub struct EndReplay {
     /// Its key.
-    pub replay_id: i64,
+    pub replay_id: ReplayKey,
 }
 
 impl Change for EndReplay {
@@ -187,7 +188,7 @@ impl Change for InsertToken {
 #[derive(Debug)]
 pub struct EndToken {
     /// Its key.
-    pub token_id: i64,
+    pub token_id: TokenKey,
 }
 
 impl Change for EndToken {

@@ -50,7 +50,7 @@ pub trait Placed {
 
 impl Placed for TokenRecord {
     fn place(&self) -> ListPlace {
-        ListPlace::of(self.token_id)
+        ListPlace::of(self.token_id.number())
     }
 }
 

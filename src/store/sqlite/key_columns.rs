@@ -4,7 +4,8 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
 use crate::model::{
-    AccountEventKey, ConditionKey, ForwardKey, MessageKey, ReportKey, SubscriberKey, WebhookKey,
+    AccountEventKey, ConditionKey, ForwardKey, MessageKey, ReplayKey, ReportKey, SubscriberKey,
+    TokenKey, WebhookKey,
 };
 
 macro_rules! columns {
@@ -34,7 +35,9 @@ columns!(
     ConditionKey,
     ForwardKey,
     MessageKey,
+    ReplayKey,
     ReportKey,
     SubscriberKey,
+    TokenKey,
     WebhookKey
 );

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::changes::Changing;
 use super::enqueue::new_uid;
 use super::{backend, forward_reads, ranges};
-use crate::model::{ForwardKey, SubscriberKey};
+use crate::model::{ForwardKey, ReplayKey, SubscriberKey};
 use crate::store::query::Scope;
 use crate::store::timeline::ForwardDetail;
 use crate::store::{Error, RetrySelection};
@@ -101,7 +101,7 @@ impl<'a> Requeue<'a> {
     pub(super) fn forward(
         &mut self,
         forward_id: ForwardKey,
-        replay_id: Option<i64>,
+        replay_id: Option<ReplayKey>,
     ) -> rusqlite::Result<()> {
         let uid = self.keep.as_ref().map(|_| new_uid(self.now_ms));
         if let Some(keep) = &mut self.keep {

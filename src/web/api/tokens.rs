@@ -11,14 +11,15 @@ use super::{HandlerContext, Reply, done, shaped};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
 use crate::admin::{CreateToken, CreatedToken, RevokeToken};
-use crate::model::Whole;
+use crate::model::{TokenKey, Whole};
 
 /// A token, its text aside.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Token)]
 pub(crate) struct TokenView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: TokenKey,
     /// What people call it.
     #[schema(example = "crm")]
     pub(crate) name: String,
