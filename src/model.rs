@@ -49,8 +49,8 @@ pub use given::{
 };
 pub use json_reason::{json_reason, json_reason_of_part};
 pub use key::{
-    AccountEventKey, ConditionKey, ForwardKey, MessageKey, ReplayKey, ReportKey, SubscriberKey,
-    TokenKey, WebhookKey,
+    AccountEventKey, AttemptKey, AuditKey, ConditionKey, ForwardKey, MessageKey, NameLinkKey,
+    PollKey, ReplayKey, ReportKey, SubscriberKey, TemplateKey, TokenKey, WebhookKey,
 };
 pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};

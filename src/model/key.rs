@@ -64,4 +64,14 @@ keys! {
     ReplayKey;
     /// The key of a token.
     TokenKey;
+    /// The key of an attempt.
+    AttemptKey;
+    /// The key of a line of the audit.
+    AuditKey;
+    /// The key of a pair of names that are one person's.
+    NameLinkKey;
+    /// The key of a broadcast that is or was polled.
+    PollKey;
+    /// The key of a template.
+    TemplateKey;
 }

@@ -8,7 +8,7 @@ use super::poll::{PollCounts, PollRecord};
 use super::replay::{ReplayStep, RunningReplay};
 use super::watching::{Count, EventTransition};
 use super::{PruneStep, Pruned, StateChange, Step};
-use crate::model::{ConditionKey, SubscriberKey};
+use crate::model::{ConditionKey, PollKey, SubscriberKey};
 
 /// Gives up what has been pending for longer than a forward may wait.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ impl Step for SettlePoll {
 #[derive(Debug)]
 pub struct CountPoll {
     /// The key of the broadcast's poll.
-    pub poll_id: i64,
+    pub poll_id: PollKey,
     /// How it stands.
     pub counts: PollCounts,
 }

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::account_event::Explanation;
 use crate::model::{
-    ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageKey, MessageType, Parameters,
-    ReportEffect, ReportKey, SkipReason, Status, SubscriberState, TypeRule, WebhookKey,
+    AttemptKey, ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageKey, MessageType,
+    Parameters, ReportEffect, ReportKey, SkipReason, Status, SubscriberState, TypeRule, WebhookKey,
 };
 
 /// One message as it stands.
@@ -358,7 +358,7 @@ pub struct AttemptRecord {
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptAt {
     /// Its key.
-    pub attempt_id: i64,
+    pub attempt_id: AttemptKey,
     /// The key of its forward.
     pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees.

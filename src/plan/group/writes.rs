@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
 use crate::model::{
-    AccountEvent, AccountEventKey, AlertOptions, Report, ReportEffect, ReportKey, SkipReason,
-    SubscriberKey, WebhookKey,
+    AccountEvent, AccountEventKey, AlertOptions, NameLinkKey, Report, ReportEffect, ReportKey,
+    SkipReason, SubscriberKey, WebhookKey,
 };
 use crate::plan::alert::Alert;
 use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
@@ -180,7 +180,7 @@ pub(crate) struct LinkWrite {
     /// The names.
     pub(crate) pair: NamePair,
     /// Its key; `None` when it is new.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<NameLinkKey>,
     /// When it was given first, ms since 1970 UTC.
     pub(crate) first_ms: i64,
     /// When it was given last, ms since 1970 UTC, to an hour.

@@ -143,7 +143,7 @@ impl Applying<'_> {
                     .prepare_cached(
                         "UPDATE same_person SET last_seen_ms = ?2 WHERE same_person_id = ?1",
                     )?
-                    .execute([key, link.last_ms])?;
+                    .execute(params![key, link.last_ms])?;
                 continue;
             }
             self.connection

@@ -4,8 +4,8 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
 use crate::model::{
-    AccountEventKey, ConditionKey, ForwardKey, MessageKey, ReplayKey, ReportKey, SubscriberKey,
-    TokenKey, WebhookKey,
+    AccountEventKey, AttemptKey, AuditKey, ConditionKey, ForwardKey, MessageKey, NameLinkKey,
+    PollKey, ReplayKey, ReportKey, SubscriberKey, TemplateKey, TokenKey, WebhookKey,
 };
 
 macro_rules! columns {
@@ -32,12 +32,17 @@ macro_rules! columns {
 
 columns!(
     AccountEventKey,
+    AttemptKey,
+    AuditKey,
     ConditionKey,
     ForwardKey,
     MessageKey,
+    NameLinkKey,
+    PollKey,
     ReplayKey,
     ReportKey,
     SubscriberKey,
+    TemplateKey,
     TokenKey,
     WebhookKey
 );

@@ -240,7 +240,7 @@ async fn a_token_holds_until_it_expires_or_is_revoked() {
     assert_eq!(used, 1_760_000_060_000);
     let tokens: i64 = app.value("SELECT max(token_id) FROM token");
     for id in 1..=tokens {
-        app.order(RevokeToken { id }).await;
+        app.order(RevokeToken { id: key(id) }).await;
     }
     lasting.get("/subscribers").await.problem(401);
     app.anyone().get("/subscribers").await.problem(401);
