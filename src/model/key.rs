@@ -50,7 +50,7 @@ keys! {
     SubscriberKey;
     /// The key of a forward; a forward that is sent with a new id keeps it.
     ForwardKey;
-    /// The key of a message. A lane names by it too what events are about that are about no message.
+    /// The key of a message. In a lane it also stands for what the events of one subject are about.
     MessageKey;
     /// The key of a webhook.
     WebhookKey;

@@ -38,9 +38,9 @@ pub struct Count {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// Of the last webhook.
-    pub(in crate::store) webhook_id: i64,
+    pub(in crate::store) webhook: i64,
     /// Of the last report.
-    pub(in crate::store) report_id: i64,
+    pub(in crate::store) report: i64,
 }
 
 /// What came in after a position.
