@@ -61,8 +61,8 @@ pub use clock_hold::HeldClock;
 pub use commit::{Commit, CommitWork, Registrations, ReparsedWebhooks, WebhookPart};
 pub use error::Error;
 pub use forwards::{
-    Attempt, Backlog, LaneContents, LanePlace, PendingForward, Refill, RetrySelection, Settled,
-    Settlement, StateChange,
+    Attempt, Backlog, LaneContents, PendingForward, Refill, RetrySelection, Settled, Settlement,
+    StateChange,
 };
 pub use keys::{KeysRecord, Resealed, SealedPlace};
 pub use lane_inbox::{Drained, LaneInbox};

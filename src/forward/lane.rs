@@ -20,8 +20,8 @@
 use foldhash::HashMap;
 
 use self::queues::Queues;
-use crate::model::{MessageKey, Ordering};
-use crate::store::{LaneContents, LanePlace, PendingForward};
+use crate::model::{LanePlace, MessageKey, Ordering};
+use crate::store::{LaneContents, PendingForward};
 
 /// The pending forwards of one subscriber and held in memory, each known by its place in the lane.
 #[derive(Debug, Default)]

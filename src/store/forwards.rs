@@ -7,7 +7,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ForwardKey, GaveUp, MessageKey, Outcome, SubscriberKey, SubscriberState};
+use crate::model::{
+    ForwardKey, GaveUp, LanePlace, MessageKey, Outcome, SubscriberKey, SubscriberState,
+};
 
 /// A forward that is queued: all a lane needs to send it.
 #[derive(Debug, Clone)]
@@ -37,22 +39,6 @@ impl PendingForward {
     #[must_use]
     pub const fn lane_place(&self) -> LanePlace {
         self.place.2
-    }
-}
-
-/// Where a forward stands in its lane: of those that are due together the first one goes first. No two
-/// forwards have one place, and a forward keeps its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LanePlace(i64);
-
-impl LanePlace {
-    /// Behind every other.
-    pub(crate) const LAST: Self = Self(i64::MAX);
-
-    /// As an engine counts; the lower one is the earlier.
-    #[must_use]
-    pub const fn of(number: i64) -> Self {
-        Self(number)
     }
 }
 

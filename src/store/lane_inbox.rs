@@ -120,8 +120,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{ForwardKey, MessageKey};
-    use crate::store::LanePlace;
+    use crate::model::{ForwardKey, LanePlace, MessageKey};
 
     fn pending(ids: std::ops::Range<i64>) -> std::vec::IntoIter<PendingForward> {
         let pending = |id| PendingForward {

@@ -12,8 +12,8 @@ use tickrelay::forward::breaker::{Breaker, BreakerPermit};
 use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
 use tickrelay::forward::settled::{EndedAttempt, decide};
-use tickrelay::model::{ErrorCode, ForwardState, Outcome, Whole};
-use tickrelay::store::{LanePlace, PendingForward, Settled};
+use tickrelay::model::{ErrorCode, ForwardState, LanePlace, Outcome, Whole};
+use tickrelay::store::{PendingForward, Settled};
 use uuid::Uuid;
 
 use crate::retrying::{START_MS, T0, attempts, pause, resume};

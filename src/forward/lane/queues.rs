@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::store::LanePlace;
+use crate::model::LanePlace;
 
 /// While both are due, one turn in this many is a retry's.
 const RETRY_TURN: u8 = 4;

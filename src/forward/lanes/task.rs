@@ -29,11 +29,11 @@ use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{AttemptRequest, Short};
 use crate::forward::settled::{self, EndedAttempt};
 use crate::model::{
-    ForwardKey, GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState,
+    ForwardKey, GaveUp, Headers, LanePlace, Outcome, Subscriber, SubscriberKind, SubscriberState,
 };
 use crate::store::{
-    Attempt, Drained, Error, LaneContents, LaneInbox, LanePlace, Outbound, PendingForward, Refill,
-    Settled, Settlement, SubscriberSecret,
+    Attempt, Drained, Error, LaneContents, LaneInbox, Outbound, PendingForward, Refill, Settled,
+    Settlement, SubscriberSecret,
 };
 
 /// Above this a failed probe is left to the table alone.

@@ -5,9 +5,9 @@ use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
 use super::ranges::{RangeTimes, RowTime, Timed};
-use crate::model::{ForwardKey, MessageKey, SubscriberKey};
+use crate::model::{ForwardKey, LanePlace, MessageKey, SubscriberKey};
 use crate::plan::group::PublicIds;
-use crate::store::{LanePlace, PendingForward};
+use crate::store::PendingForward;
 
 /// Below this stand, in `forward.message_id`, the events of accounts: those of one subject go out in
 /// order. Above it, and below zero, stand conditions of the service.

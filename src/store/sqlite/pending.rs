@@ -203,12 +203,12 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::model::{ForwardKey, MessageKey, NewSubscriber, SubscriberKind};
+    use crate::model::{ForwardKey, LanePlace, MessageKey, NewSubscriber, SubscriberKind};
     use crate::store::change::InsertSubscriber;
     use crate::store::query::BacklogQuery;
     use crate::store::step::NotifyConditions;
     use crate::store::watching::EventTransition;
-    use crate::store::{ChangeRecord, LanePlace, Options, Store};
+    use crate::store::{ChangeRecord, Options, Store};
 
     fn table() -> Connection {
         let connection = Connection::open_in_memory().unwrap();

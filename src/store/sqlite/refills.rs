@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::backend;
 use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
-use crate::model::{ForwardKey, Ordering, SubscriberKey};
-use crate::store::{Error, LaneContents, LanePlace, PendingForward, Refill};
+use crate::model::{ForwardKey, LanePlace, Ordering, SubscriberKey};
+use crate::store::{Error, LaneContents, PendingForward, Refill};
 
 /// Retries that a lane holds in memory; the rest of its window is for what was never tried.
 const RETRIES: usize = LANE_WINDOW / 2;
