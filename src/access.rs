@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::table::{AccessRule, Permission, Reach, TABLE};
 use self::token::TokenRecord;
-use crate::model::{Choice, Subscriber, UnknownWord, quoted};
+use crate::model::{Choice, Subscriber, TokenKey, UnknownWord, quoted};
 
 /// Why a caller elsewhere may not do what the socket alone answers.
 pub(crate) const SOCKET_ALONE: &str = "this is answered on the service's own socket alone: run the \
@@ -153,7 +153,7 @@ pub enum Way {
     /// A token.
     Token {
         /// Its key.
-        id: i64,
+        id: TokenKey,
         /// What people call it.
         name: String,
     },
@@ -301,7 +301,7 @@ mod tests {
         let check = |owner: Option<&str>, owners: &[&str], expected: bool| {
             let owners: Vec<String> = owners.iter().map(|it| (*it).to_owned()).collect();
             let record = TokenRecord {
-                token_id: 1,
+                token_id: TokenKey::of(1),
                 token: token::NewToken {
                     name: "crm".to_owned(),
                     role: Role::Integrator,

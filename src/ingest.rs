@@ -219,7 +219,7 @@ impl Ingest {
             .observe(started.elapsed().as_secs_f64());
         tracing::debug!(
             source = %endpoint.name,
-            webhook = accepted.webhook_id,
+            webhook = accepted.webhook_id.number(),
             outcome = accepted.outcome.as_str(),
             reports = accepted.reports,
             new_reports = accepted.new_reports,

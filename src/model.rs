@@ -11,6 +11,7 @@ mod filter;
 mod forward;
 mod given;
 mod json_reason;
+mod key;
 mod message;
 mod nul;
 mod number;
@@ -42,11 +43,15 @@ pub use channel::{
 pub use error::ReportError;
 pub use fault::Fault;
 pub use filter::{Filter, FilterError, Offer, Rule};
-pub use forward::{ErrorCode, ForwardState, GaveUp, Outcome};
+pub use forward::{ErrorCode, ForwardState, GaveUp, LanePlace, Outcome};
 pub use given::{
     ECHOED, Echoed, Quoted, bounded, clean, nearest, nearest_few, plain, quoted, reason, visible,
 };
 pub use json_reason::{json_reason, json_reason_of_part};
+pub use key::{
+    AccountEventKey, AttemptKey, AuditKey, ConditionKey, ForwardKey, MessageKey, NameLinkKey,
+    PollKey, ReplayKey, ReportKey, SubscriberKey, TemplateKey, TokenKey, WebhookKey,
+};
 pub use message::{Message, TypeRule};
 pub use nul::{NUL_CHARACTER, json_has_nul, json_without_nul, replace_nul};
 pub use number::{decimal, digits, is_phone_number, whole_number};

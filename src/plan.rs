@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::catalogue;
 use crate::model::{
     Message, MessageType, PayloadOptions, Report, ReportEffect, ReportError, Reports, SkipReason,
-    Status, StatusHistory, Subscriber, SubscriberKind,
+    Status, StatusHistory, Subscriber, SubscriberKey, SubscriberKind,
 };
 
 pub use arrival::{Accepted, Arrival, FoundReport, Reread, WebhookOutcome};
@@ -71,11 +71,11 @@ pub struct Dispatch {
     /// The place of its forwards among those of the message: earlier goes first.
     pub place: (i64, u8),
     /// The rendered payloads, each with the ids of the subscribers queued it.
-    pub payloads: Vec<(Vec<u8>, Vec<i64>)>,
+    pub payloads: Vec<(Vec<u8>, Vec<SubscriberKey>)>,
     /// The ids of the chats that are to be alerted.
-    pub alerts: Vec<i64>,
+    pub alerts: Vec<SubscriberKey>,
     /// Which are not notified, and why.
-    pub skipped: Vec<(i64, SkipReason)>,
+    pub skipped: Vec<(SubscriberKey, SkipReason)>,
 }
 
 /// Puts the reports of one webhook in the order in which they happened, so that a batch
@@ -177,7 +177,7 @@ fn dispatch(
     let facts = payload::PayloadFacts::new(message, report, (status, change), context);
     let errors: Vec<&str> = facts.errors().map(|error| error.key.as_str()).collect();
     let offer = facts.offer(&errors);
-    let mut wanted: BTreeMap<PayloadOptions, Vec<i64>> = BTreeMap::new();
+    let mut wanted: BTreeMap<PayloadOptions, Vec<SubscriberKey>> = BTreeMap::new();
     for subscriber in subscribers {
         let admitted = skipped(subscriber).map_or_else(|| subscriber.filter.admit(offer), Err);
         match admitted {

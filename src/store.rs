@@ -48,6 +48,7 @@ use std::sync::Arc;
 use crate::access::token::TokenRecord;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::model::{SubscriberKey, TokenKey};
 use sqlite::SqliteStore;
 
 pub use crate::plan::{
@@ -176,7 +177,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Closed`], [`Error::Displaced`].
-    pub async fn open_lane(&self, subscriber_id: i64) -> Result<OpenLane, Error> {
+    pub async fn open_lane(&self, subscriber_id: SubscriberKey) -> Result<OpenLane, Error> {
         match &self.engine {
             Engine::Sqlite(store) => store.open_lane(subscriber_id).await,
         }
@@ -346,7 +347,7 @@ impl Store {
     }
 
     /// Notes that a token was used, at most once a minute.
-    pub fn note_token_used(&self, token_id: i64) {
+    pub fn note_token_used(&self, token_id: TokenKey) {
         match &self.engine {
             Engine::Sqlite(store) => store.note_token_used(token_id),
         }

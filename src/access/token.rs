@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Role;
+use crate::model::TokenKey;
 
 /// What a token begins with.
 pub const PREFIX: &str = "tr_";
@@ -67,7 +68,7 @@ pub struct NewToken {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// Its key.
-    pub token_id: i64,
+    pub token_id: TokenKey,
     /// What it was created with.
     #[serde(flatten)]
     pub token: NewToken,

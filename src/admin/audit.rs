@@ -52,7 +52,7 @@ impl Note {
     }
 
     /// With the one that was named, where it was one.
-    pub(super) fn with_single(self, ids: &[i64]) -> Self {
+    pub(super) fn with_single(self, ids: &[impl ToString]) -> Self {
         match ids {
             [id] => self.with_id(id),
             _ => self,

@@ -6,7 +6,7 @@ use super::audit::Note;
 use super::operation::By;
 use super::{Failure, Operation, Operations};
 use crate::access::{Caller, Permission};
-use crate::model::quoted;
+use crate::model::{ForwardKey, quoted};
 use crate::store::RetrySelection;
 use crate::store::change::RequeueForwards;
 use crate::store::query::{ForwardsByIdQuery, Scope};
@@ -55,14 +55,14 @@ impl Operations {
     async fn check_forwards_seen(
         &self,
         caller: &Caller,
-        ids: &[i64],
+        ids: &[ForwardKey],
         scope: &Scope,
     ) -> Result<(), Failure> {
         if *scope == Scope::default() {
             return Ok(());
         }
         let query = ForwardsByIdQuery {
-            ids: ids.iter().map(i64::to_string).collect(),
+            ids: ids.iter().map(ForwardKey::to_string).collect(),
             scope: scope.clone(),
         };
         let found = self.store.read(query).await?;

@@ -11,7 +11,7 @@ use super::audit::Note;
 use super::operation::By;
 use super::{Failure, Fault, Operation, Operations};
 use crate::access::{Caller, Permission};
-use crate::model::{ErrorCode, ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, Status, SubscriberKey};
 use crate::store::change::{EndReplay, InsertReplay};
 use crate::store::query::{ReplayDetailQuery, Scope};
 use crate::store::replay::{ReplayRecord, ReplaySelection};
@@ -200,7 +200,7 @@ impl Operations {
     }
 
     /// The keys of the subscribers that a caller sees; `None` when it sees everything.
-    pub(crate) fn seen_subscribers(&self, caller: &Caller) -> Option<Vec<i64>> {
+    pub(crate) fn seen_subscribers(&self, caller: &Caller) -> Option<Vec<SubscriberKey>> {
         if Scope::from(caller) == Scope::default() {
             return None;
         }

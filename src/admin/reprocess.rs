@@ -12,7 +12,7 @@ use super::{Failure, Operation, Operations, Progress};
 use crate::access::{Caller, Permission};
 use crate::config::Source;
 use crate::ingest;
-use crate::model::{MessageType, digits};
+use crate::model::{MessageType, WebhookKey, digits};
 use crate::providers::Provider;
 use crate::store::query::{
     ReparsePreviewQuery, ReprocessableQuery, Scope, StoredWebhookQuery, UnseenWebhookQuery,
@@ -96,7 +96,7 @@ impl Operation for ReprocessWebhooks {
 impl Operations {
     async fn read_all_again(
         &self,
-        ids: Vec<i64>,
+        ids: Vec<WebhookKey>,
         dry_run: bool,
         progress: &UnboundedSender<Progress>,
     ) -> Result<RereadWebhooks, Failure> {
@@ -166,7 +166,7 @@ impl Operations {
 fn read_some_again(
     sources: &[Source],
     stored: &mut VecDeque<StoredWebhook>,
-) -> Vec<(i64, Arrival)> {
+) -> Vec<(WebhookKey, Arrival)> {
     let (mut arrivals, mut weight) = (Vec::new(), 0);
     while weight < ROOM
         && let Some(next) = stored.pop_front()
@@ -202,7 +202,7 @@ impl Operations {
 }
 
 /// Parses a stored body; `None` when its source is of a provider that this version lacks.
-fn read_again(sources: &[Source], stored: StoredWebhook) -> Option<(i64, Arrival)> {
+fn read_again(sources: &[Source], stored: StoredWebhook) -> Option<(WebhookKey, Arrival)> {
     let source = sources.iter().find(|source| source.name == stored.source);
     let provider: Provider = match source {
         Some(source) => source.provider,

@@ -9,6 +9,7 @@ use super::operation::By;
 use super::{Failure, Operation, Operations, check_name};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{Caller, Permission, Role};
+use crate::model::TokenKey;
 use crate::store::change::{EndToken, InsertToken};
 
 /// Make a token of the management API.
@@ -28,7 +29,7 @@ pub struct CreatedToken {
 #[derive(Debug, Clone, Copy)]
 pub struct RevokeToken {
     /// Its key.
-    pub id: i64,
+    pub id: TokenKey,
 }
 
 impl Operation for CreateToken {
@@ -66,7 +67,7 @@ impl Operation for RevokeToken {
         let token_id = self.id;
         let revoked = operations.change(by, EndToken { token_id }, identity);
         let revoked = revoked.await?;
-        tracing::info!(token = token_id, "token.revoked");
+        tracing::info!(token = token_id.number(), "token.revoked");
         Ok(revoked)
     }
 }

@@ -7,7 +7,7 @@ use super::table::{item, table};
 use super::time::Since;
 use super::usage::key;
 use super::{Exit, Settings, Terminal};
-use crate::model::{Status, Word as _};
+use crate::model::{Status, WebhookKey, Word as _};
 use crate::store::Reread;
 use crate::web::api::job_results::ManyReprocessedView;
 use crate::web::api::time::TimeOrAge;
@@ -17,8 +17,8 @@ use crate::web::api::webhooks::ReprocessOrderView;
 #[derive(Debug, Args)]
 pub(super) struct Reprocess {
     /// Ids of webhooks to parse again [default: all that could not be parsed in full]
-    #[arg(value_name = "WEBHOOK", value_parser = key)]
-    ids: Vec<i64>,
+    #[arg(value_name = "WEBHOOK", value_parser = key::<WebhookKey>)]
+    ids: Vec<WebhookKey>,
     /// Only those that arrived since: 2h, 7d, 2025-10-09, 2025-10-09T08:53Z
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,

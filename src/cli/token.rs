@@ -9,6 +9,7 @@ use super::usage::key;
 use super::{Exit, Settings, Terminal, store};
 use crate::access::Role;
 use crate::clock::Clock;
+use crate::model::TokenKey;
 use crate::web::api::time::Time;
 use crate::web::api::tokens::{CreatedTokenView, NewTokenView, TokenView};
 
@@ -55,8 +56,8 @@ pub(super) struct TokenListArgs {
 #[derive(Debug, Args)]
 pub(super) struct TokenRevokeArgs {
     /// Its id, as `token list` has it
-    #[arg(value_parser = key)]
-    id: i64,
+    #[arg(value_parser = key::<TokenKey>)]
+    id: TokenKey,
 }
 
 impl TokenCommand {

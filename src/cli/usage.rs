@@ -218,9 +218,10 @@ where
 }
 
 /// The key of a row.
-pub(super) fn key(text: &str) -> Result<i64, String> {
-    number(1..=i64::MAX)(text)
-        .map_err(|_| format!("{} is no id: an id is a whole number", quoted(text)))
+pub(super) fn key<K: FromStr>(text: &str) -> Result<K, String> {
+    let key = number(1..=i64::MAX)(text).ok();
+    key.and_then(|key| key.to_string().parse().ok())
+        .ok_or_else(|| format!("{} is no id: an id is a whole number", quoted(text)))
 }
 
 /// An id that was given out as a UUID.

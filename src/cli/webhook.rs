@@ -12,7 +12,7 @@ use super::table::{facts, visible};
 use super::time::{Since, day_and_time, stamp};
 use super::usage::key;
 use super::{Exit, Settings, Terminal};
-use crate::model::Word as _;
+use crate::model::{WebhookKey, Word as _};
 use crate::store::WebhookOutcome;
 use crate::web::api::time::TimeOrAge;
 use crate::web::api::webhooks::WebhookView;
@@ -29,8 +29,8 @@ pub(super) enum WebhookCommand {
 #[derive(Debug, Args)]
 pub(super) struct WebhookShowArgs {
     /// Its id, as `webhook list` and `message show` have it
-    #[arg(value_parser = key)]
-    id: i64,
+    #[arg(value_parser = key::<WebhookKey>)]
+    id: WebhookKey,
     /// Write the bytes of the body and nothing else
     #[arg(long, conflicts_with = "json")]
     raw: bool,

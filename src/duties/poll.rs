@@ -31,7 +31,7 @@ use crate::forward::sender::Sender;
 use crate::forward::sender::fetch::{Fetched, Question, Unfetched};
 use crate::ingest::{Ingest, PolledAnswer, SourceEndpoint};
 use crate::metrics::{Metrics, source_labels};
-use crate::model::{Headers, SecretText};
+use crate::model::{Headers, PollKey, SecretText};
 use crate::providers::{AnswerFacts, Pull, decode};
 use crate::store::poll::{PollCounts, PollRecord};
 use crate::store::query::{OpenPollQuery, UnreportedQuery};
@@ -97,7 +97,7 @@ pub struct PolledSources {
     metrics: Arc<Metrics>,
     sources: Vec<Arc<PulledSource>>,
     /// What was said of a broadcast's numbers, which is said once.
-    remarked: Mutex<HashSet<(i64, &'static str)>>,
+    remarked: Mutex<HashSet<(PollKey, &'static str)>>,
 }
 
 /// A source that is polled.
@@ -337,7 +337,7 @@ fn counts(facts: AnswerFacts) -> PollCounts {
 struct PollsInFlight {
     tasks: JoinSet<()>,
     /// Of which source and which broadcast.
-    busy: HashMap<Id, (String, i64)>,
+    busy: HashMap<Id, (String, PollKey)>,
 }
 
 impl PollsInFlight {
@@ -350,7 +350,7 @@ impl PollsInFlight {
         let now_ms = polled.clock.now_ms();
         let mut next_ms = i64::MAX;
         for pulled in &polled.sources {
-            let is_of = |busy: &&(String, i64)| busy.0 == pulled.name;
+            let is_of = |busy: &&(String, PollKey)| busy.0 == pulled.name;
             let busy = self.busy.values().filter(is_of).count();
             let open = OpenPollQuery {
                 source: pulled.name.clone(),

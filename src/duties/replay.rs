@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::{Duty, Next};
+use crate::model::ReplayKey;
 use crate::store::query::RunningReplayQuery;
 use crate::store::replay::{ReplayStep, RunningReplay};
 use crate::store::step::AdvanceReplay;
@@ -33,7 +34,7 @@ pub struct Replaying {
 }
 
 /// Replays whose last step failed, and since when.
-type Resting = HashMap<i64, Instant>;
+type Resting = HashMap<ReplayKey, Instant>;
 
 /// What a round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +104,7 @@ impl Replaying {
         match self.store.step_under(lease, step).await {
             Ok(step) => step,
             Err(error) => {
-                tracing::warn!(replay_id, %error, "replay.failed");
+                tracing::warn!(replay_id = replay_id.number(), %error, "replay.failed");
                 self.resting.insert(replay_id, Instant::now());
                 ReplayStep::NoRoom
             }

@@ -20,7 +20,7 @@ use crate::catalogue;
 use crate::clock::Clock;
 use crate::config::Events;
 use crate::metrics::{Metrics, SubscriberLabel};
-use crate::model::{SubscriberState, Word as _};
+use crate::model::{ConditionKey, SubscriberState, Word as _};
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery};
 use crate::store::step::{KeepCounts, NotifyConditions};
 use crate::store::watching::{Count, Counted, NotifiedCondition, Position};
@@ -130,7 +130,7 @@ impl Watching {
             let kept = notified
                 .iter()
                 .filter(|notified| notified.what == silence::WHAT);
-            let kept: Vec<i64> = kept.map(|notified| notified.condition_id).collect();
+            let kept: Vec<ConditionKey> = kept.map(|notified| notified.condition_id).collect();
             gone.retain(|id| !kept.contains(id));
         }
         if changes.is_empty() && gone.is_empty() || !lease.is_held() {

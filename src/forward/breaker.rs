@@ -24,7 +24,7 @@
 use std::time::Duration;
 
 use super::schedule::spread;
-use crate::model::Outcome;
+use crate::model::{Outcome, SubscriberKey};
 
 /// How many failures in a row open the breaker.
 const FAILURES: u32 = 5;
@@ -98,10 +98,10 @@ impl Breaker {
     /// attempt may take, after which (and a little) a probe without an outcome counts
     /// as lost.
     #[must_use]
-    pub fn new(subscriber: i64, timeout: Duration) -> Self {
+    pub fn new(subscriber: SubscriberKey, timeout: Duration) -> Self {
         let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(MAX_WAIT_MS);
         Self {
-            seed: subscriber.unsigned_abs(),
+            seed: subscriber.number().unsigned_abs(),
             probe_lease_ms: timeout_ms.saturating_add(MAX_WAIT_MS),
             state: BreakerState::Closed { failures: 0 },
             last_success_ms: None,
@@ -112,7 +112,7 @@ impl Breaker {
     /// A breaker that lets one probe through before anything else: a restart in the middle of an
     /// outage costs no forward an attempt.
     #[must_use]
-    pub fn doubtful(subscriber: i64, timeout: Duration) -> Self {
+    pub fn doubtful(subscriber: SubscriberKey, timeout: Duration) -> Self {
         Self {
             state: BreakerState::Open {
                 probes: 0,

@@ -20,18 +20,18 @@
 use foldhash::HashMap;
 
 use self::queues::Queues;
-use crate::model::Ordering;
+use crate::model::{LanePlace, MessageKey, Ordering};
 use crate::store::{LaneContents, PendingForward};
 
-/// The pending forwards of one subscriber and held in memory.
+/// The pending forwards of one subscriber and held in memory, each known by its place in the lane.
 #[derive(Debug, Default)]
 pub struct Lane {
     ordering: Ordering,
-    items: HashMap<i64, LaneItem>,
+    items: HashMap<LanePlace, LaneItem>,
     /// The forwards of each message, in their order.
-    messages: HashMap<i64, Vec<PlaceInMessage>>,
+    messages: HashMap<MessageKey, Vec<PlaceInMessage>>,
     /// The message of each forward in flight, and the forward.
-    in_flight: HashMap<i64, i64>,
+    in_flight: HashMap<MessageKey, LanePlace>,
     /// What may be sent from when on; holds no forward of a message that is in flight, and in strict
     /// order of each other message the earliest alone.
     ready: Queues,
@@ -43,8 +43,8 @@ pub struct Lane {
     discounted_ms: i64,
 }
 
-/// Provider time, rank, key: the order within a message; the key is the last part.
-type PlaceInMessage = (i64, u8, i64);
+/// Provider time, rank, place in the lane: the order within a message; the last part is its own alone.
+type PlaceInMessage = (i64, u8, LanePlace);
 
 #[derive(Debug)]
 struct LaneItem {
@@ -57,8 +57,8 @@ struct LaneItem {
 
 impl LaneItem {
     /// Its place in the queues.
-    const fn key(&self) -> (i64, i64) {
-        (self.pending.due_at_ms, self.pending.forward_id)
+    const fn key(&self) -> (i64, LanePlace) {
+        (self.pending.due_at_ms, self.pending.lane_place())
     }
 }
 
@@ -92,9 +92,8 @@ pub enum LaneAction {
 impl Lane {
     /// Takes in a forward; one that is here already changes nothing.
     pub fn push(&mut self, mut pending: PendingForward) {
-        let (forward_id, message_id, place) =
-            (pending.forward_id, pending.message_id, pending.place);
-        if self.items.contains_key(&forward_id) {
+        let (message_id, place) = (pending.message_id, pending.place);
+        if self.items.contains_key(&place.2) {
             return;
         }
         let is_strict = self.ordering == Ordering::Strict;
@@ -118,7 +117,7 @@ impl Lane {
             self.ready.insert(item.is_tried, item.key());
         }
         self.untried += usize::from(!item.is_tried);
-        self.items.insert(forward_id, item);
+        self.items.insert(place.2, item);
     }
 
     /// Sends what it holds, and all that comes, in that order from here on.
@@ -128,7 +127,7 @@ impl Lane {
         }
         self.ordering = ordering;
         self.ready.clear();
-        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        let messages: Vec<MessageKey> = self.messages.keys().copied().collect();
         for message_id in messages {
             if !self.in_flight.contains_key(&message_id) {
                 self.make_ready(message_id);
@@ -174,7 +173,7 @@ impl Lane {
         }
     }
 
-    fn depart(&mut self, candidate: i64, chosen: PlaceInMessage) -> Option<PendingForward> {
+    fn depart(&mut self, candidate: LanePlace, chosen: PlaceInMessage) -> Option<PendingForward> {
         let pending = self.items.get(&chosen.2)?.pending.clone();
         if candidate != chosen.2 {
             self.items.get_mut(&candidate)?.cleared = Some(chosen);
@@ -190,14 +189,14 @@ impl Lane {
     }
 
     /// The forward whose turn it is, and the one that goes for its sake.
-    fn choose(&self, now_ms: i64) -> Option<(i64, PlaceInMessage)> {
+    fn choose(&self, now_ms: i64) -> Option<(LanePlace, PlaceInMessage)> {
         let (due_ms, candidate) = self.ready.next(now_ms)?;
         Some((candidate, self.goes_first(due_ms, candidate)?))
     }
 
     /// The earliest sibling that has not been tried since the forward came due, else the forward
     /// itself.
-    fn goes_first(&self, due_ms: i64, candidate: i64) -> Option<PlaceInMessage> {
+    fn goes_first(&self, due_ms: i64, candidate: LanePlace) -> Option<PlaceInMessage> {
         let item = self.items.get(&candidate)?;
         let (place, cleared) = (item.pending.place, item.cleared);
         let siblings = self.messages.get(&item.pending.message_id)?;
@@ -222,7 +221,7 @@ impl Lane {
         }
     }
 
-    fn make_ready(&mut self, message_id: i64) {
+    fn make_ready(&mut self, message_id: MessageKey) {
         let most = self.most_open();
         let siblings = self.messages.get(&message_id);
         for (_, _, id) in siblings.into_iter().flatten().take(most) {
@@ -233,8 +232,8 @@ impl Lane {
     }
 
     /// Ends a forward's time in flight; its siblings may go again.
-    pub fn finish(&mut self, forward_id: i64, action: LaneAction) {
-        let Some(item) = self.items.get_mut(&forward_id) else {
+    pub fn finish(&mut self, forward: LanePlace, action: LaneAction) {
+        let Some(item) = self.items.get_mut(&forward) else {
             return;
         };
         let message_id = item.pending.message_id;
@@ -242,7 +241,7 @@ impl Lane {
             self.untried = self.untried.saturating_sub(1);
         }
         match action {
-            LaneAction::Leaves => self.remove(forward_id),
+            LaneAction::Leaves => self.remove(forward),
             LaneAction::Waits {
                 due_at_ms,
                 last_attempt_ms,
@@ -265,7 +264,7 @@ impl Lane {
 
     /// Lets what is due of a message line up again at `now_ms`: behind other messages, and in
     /// its own order, whatever was tried before.
-    fn line_up(&mut self, message_id: i64, now_ms: i64) {
+    fn line_up(&mut self, message_id: MessageKey, now_ms: i64) {
         let siblings = self.messages.get(&message_id);
         for (_, _, id) in siblings.into_iter().flatten() {
             if let Some(item) = self.items.get_mut(id)
@@ -287,15 +286,15 @@ impl Lane {
         }
     }
 
-    fn remove(&mut self, forward_id: i64) {
-        let Some(item) = self.items.remove(&forward_id) else {
+    fn remove(&mut self, forward: LanePlace) {
+        let Some(item) = self.items.remove(&forward) else {
             return;
         };
         self.ready.remove(item.key());
         self.untried = self.untried.saturating_sub(usize::from(!item.is_tried));
         let message_id = item.pending.message_id;
         if let Some(siblings) = self.messages.get_mut(&message_id) {
-            siblings.retain(|(_, _, id)| *id != forward_id);
+            siblings.retain(|(_, _, sibling)| *sibling != forward);
             if siblings.is_empty() {
                 self.messages.remove(&message_id);
             }
@@ -304,29 +303,29 @@ impl Lane {
 
     /// Forgets all that is not in flight: the table is read again.
     pub fn forget_idle(&mut self) {
-        let idle: Vec<i64> = self
+        let idle: Vec<LanePlace> = self
             .items
             .values()
             .filter(|item| {
-                self.in_flight.get(&item.pending.message_id) != Some(&item.pending.forward_id)
+                self.in_flight.get(&item.pending.message_id) != Some(&item.pending.lane_place())
             })
-            .map(|item| item.pending.forward_id)
+            .map(|item| item.pending.lane_place())
             .collect();
-        for forward_id in idle {
-            self.remove(forward_id);
+        for forward in idle {
+            self.remove(forward);
         }
     }
 
     /// Forgets the messages of which nothing is due at `now_ms` nor in flight: they wait in
     /// the table. Returns when the first of them comes due, ms since 1970 UTC.
     pub fn forget_waiting(&mut self, now_ms: i64) -> Option<i64> {
-        let messages: Vec<i64> = self.messages.keys().copied().collect();
+        let messages: Vec<MessageKey> = self.messages.keys().copied().collect();
         let due_ms = |message_id| self.forget_waiting_of(message_id, now_ms);
         messages.into_iter().filter_map(due_ms).min()
     }
 
     /// As [`Lane::forget_waiting`], for one message.
-    pub fn forget_waiting_of(&mut self, message_id: i64, now_ms: i64) -> Option<i64> {
+    pub fn forget_waiting_of(&mut self, message_id: MessageKey, now_ms: i64) -> Option<i64> {
         let open = self.messages.get(&message_id)?.iter();
         let due_ms = |(_, _, id): &PlaceInMessage| Some(self.items.get(id)?.pending.due_at_ms);
         let first_ms = open.take(self.most_open()).filter_map(due_ms).min()?;
@@ -338,12 +337,12 @@ impl Lane {
     }
 
     /// Forgets a message of which nothing is in flight: it is in the table.
-    pub fn forget_message(&mut self, message_id: i64) {
+    pub fn forget_message(&mut self, message_id: MessageKey) {
         if self.in_flight.contains_key(&message_id) {
             return;
         }
-        for (_, _, forward_id) in self.messages.remove(&message_id).unwrap_or_default() {
-            self.remove(forward_id);
+        for (_, _, forward) in self.messages.remove(&message_id).unwrap_or_default() {
+            self.remove(forward);
         }
     }
 
@@ -369,7 +368,11 @@ impl Lane {
     #[must_use]
     pub fn held(&self) -> LaneContents {
         LaneContents {
-            forward_ids: self.items.keys().copied().collect(),
+            forward_ids: self
+                .items
+                .values()
+                .map(|it| it.pending.forward_id)
+                .collect(),
             untried: self.untried,
             newest: false,
         }

@@ -22,7 +22,7 @@ use super::schedule::Schedule;
 use super::sender::Sender;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::Subscriber;
+use crate::model::{Subscriber, SubscriberKey};
 use crate::store::query::OutboundQuery;
 use crate::store::{Error, Outbound, Store};
 use connections::Connections;
@@ -64,7 +64,7 @@ pub struct Forwarding {
 
 impl Forwarding {
     /// Where a subscriber is sent to, and with which secrets; read in turn.
-    async fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
+    async fn outbound(&self, subscriber_id: SubscriberKey) -> Result<Outbound, Error> {
         // It is never closed.
         let _turn = self.resyncs.acquire().await.map_err(|_| Error::Closed)?;
         self.store.read(OutboundQuery { subscriber_id }).await
@@ -95,14 +95,14 @@ impl Forwarding {
     /// waits for what is in flight.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut subscribers = self.store.subscribers();
-        let mut lanes: HashMap<i64, (watch::Sender<Arc<Subscriber>>, JoinHandle<()>)> =
+        let mut lanes: HashMap<SubscriberKey, (watch::Sender<Arc<Subscriber>>, JoinHandle<()>)> =
             HashMap::new();
         loop {
             let current = Arc::clone(&subscribers.borrow_and_update());
             lanes.retain(|id, (_, handle)| {
                 if handle.is_finished() {
                     // A bug of ours; what is pending for it is in the table, and a new lane reads it.
-                    tracing::error!(subscriber = id, "forward.lane_ended");
+                    tracing::error!(subscriber = id.number(), "forward.lane_ended");
                     return false;
                 }
                 // A subscriber that is gone drops its sender, which ends its lane.

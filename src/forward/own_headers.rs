@@ -7,18 +7,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::model::Headers;
+use crate::model::{Headers, SubscriberKey};
 
 /// So many that were replaced are still hidden.
 const FORMER: usize = 4;
 
 /// Those of every subscriber that has a lane.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OwnHeaders(Arc<Mutex<HashMap<i64, Weak<SentHeaders>>>>);
+pub(crate) struct OwnHeaders(Arc<Mutex<HashMap<SubscriberKey, Weak<SentHeaders>>>>);
 
 impl OwnHeaders {
     /// Those of that subscriber; they are forgotten when they are no longer held.
-    pub(crate) fn of(&self, subscriber_id: i64) -> Arc<SentHeaders> {
+    pub(crate) fn of(&self, subscriber_id: SubscriberKey) -> Arc<SentHeaders> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.get(&subscriber_id).and_then(Weak::upgrade) {
             return known;
@@ -58,14 +58,14 @@ mod tests {
     #[test]
     fn the_latest_that_were_replaced_are_kept_as_long_as_they_are_held() {
         let own = OwnHeaders::default();
-        let known = own.of(1);
+        let known = own.of(SubscriberKey::of(1));
         for value in [0, 1, 1, 2, 3, 4, 5] {
-            own.of(1).with(&headers(value));
+            own.of(SubscriberKey::of(1)).with(&headers(value));
         }
         assert_eq!(known.with(&headers(5)), [4, 3, 2, 1].map(headers));
         assert_eq!(known.with(&Arc::default()), [5, 4, 3, 2, 1].map(headers));
-        assert!(own.of(2).with(&headers(1)).is_empty());
+        assert!(own.of(SubscriberKey::of(2)).with(&headers(1)).is_empty());
         drop(known);
-        assert!(own.of(1).with(&headers(5)).is_empty());
+        assert!(own.of(SubscriberKey::of(1)).with(&headers(5)).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{Ingest, SourceEndpoint, WebhookCounts, survive};
 use crate::config::PullSettings;
+use crate::model::WebhookKey;
 use crate::providers::{Hints, Item, ParseError, Parsed, Pull, Summary, decode};
 use crate::store::query::{KnownReportQuery, ReportName};
 use crate::store::{Arrival, Error, WebhookPart};
@@ -147,7 +148,7 @@ struct AnswerStoring<'a> {
     endpoint: &'a SourceEndpoint,
     /// What is left to be stored of the answer itself.
     arrival: Arrival,
-    webhook_id: Option<i64>,
+    webhook_id: Option<WebhookKey>,
 }
 
 impl AnswerStoring<'_> {

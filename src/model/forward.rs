@@ -134,3 +134,19 @@ impl Outcome {
         }
     }
 }
+
+/// Where a forward stands in its lane: of those that are due together the first one goes first. No two
+/// forwards have one place, and a forward keeps its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LanePlace(i64);
+
+impl LanePlace {
+    /// Behind every other.
+    pub(crate) const LAST: Self = Self(i64::MAX);
+
+    /// As an engine counts; the lower one is the earlier.
+    #[must_use]
+    pub const fn of(number: i64) -> Self {
+        Self(number)
+    }
+}

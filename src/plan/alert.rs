@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::catalogue::{self, Fix};
-use crate::model::{AlertOptions, Wording, WordingError, digits, is_phone_number};
+use crate::model::{AlertOptions, MessageKey, Wording, WordingError, digits, is_phone_number};
 
 /// The names an operator's wording may use, in the order of [`Alert::values`].
 const NAMES: [&str; 11] = [
@@ -51,7 +51,7 @@ pub(crate) struct Alert {
     /// Whom the latest should have reached.
     pub(crate) recipient: Option<String>,
     /// Our key of the latest, by which it is found when the provider gave no id.
-    pub(crate) message_key: Option<i64>,
+    pub(crate) message_key: Option<MessageKey>,
 }
 
 #[derive(Serialize)]
@@ -221,7 +221,7 @@ mod tests {
             source: Some("cloud".to_owned()),
             message: Some("wamid.A=/".to_owned()),
             recipient: Some("+34600000001".to_owned()),
-            message_key: Some(7),
+            message_key: Some(MessageKey::of(7)),
         }
     }
 

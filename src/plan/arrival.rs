@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Choice, MessageType, Status, UnknownWord};
+use crate::model::{Choice, MessageType, Status, UnknownWord, WebhookKey};
 use crate::providers::{ParseError, Parsed, Provider};
 
 /// A webhook that was authenticated and read, on its way into the store.
@@ -86,7 +86,7 @@ impl Choice for WebhookOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// Its key.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
     /// How it ended.
     pub outcome: WebhookOutcome,
     /// Reports found in it, new or known.
@@ -116,7 +116,8 @@ pub struct FoundReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reread {
     /// Its key.
-    pub webhook_id: i64,
+    #[schema(value_type = i64)]
+    pub webhook_id: WebhookKey,
     /// The source's name.
     pub source: String,
     /// How it had ended.

@@ -12,12 +12,15 @@ use super::alert::Alert;
 use super::event::Event;
 use super::gathering::{ALERTS, CHANNEL_ERRORS};
 use super::notice::Notice;
-use crate::model::{AccountEvent, Status, Subscriber, SubscriberKind};
+use crate::model::{
+    AccountEvent, AccountEventKey, ConditionKey, MessageKey, ReportKey, Status, Subscriber,
+    SubscriberKey, SubscriberKind,
+};
 
 /// Failures of one error that were gathered for a chat.
 pub(crate) struct DueAlert {
     /// The chat.
-    pub(crate) subscriber_id: i64,
+    pub(crate) subscriber_id: SubscriberKey,
     /// Their error; empty when the provider gave none.
     pub(crate) error_key: String,
     /// How many.
@@ -29,9 +32,9 @@ pub(crate) struct DueAlert {
 /// What a chat reads of a failure.
 pub(crate) struct LatestFailure {
     /// The key of its message.
-    pub(crate) message_id: i64,
+    pub(crate) message_id: MessageKey,
     /// The key of its report.
-    pub(crate) report_id: i64,
+    pub(crate) report_id: ReportKey,
     /// The provider's own title of the error.
     pub(crate) title: Option<String>,
     /// Its source.
@@ -45,7 +48,7 @@ pub(crate) struct LatestFailure {
 /// Errors of a channel that were gathered.
 pub(crate) struct DueOutage {
     /// The key of the event that was sent last, and gathered those that followed.
-    pub(crate) event_id: i64,
+    pub(crate) event_id: AccountEventKey,
     /// Those; `None` where there were none.
     pub(crate) gathered: Option<GatheredErrors>,
 }
@@ -53,9 +56,9 @@ pub(crate) struct DueOutage {
 /// Errors of one code that came since the last notice.
 pub(crate) struct GatheredErrors {
     /// The key of the latest.
-    pub(crate) latest_id: i64,
+    pub(crate) latest_id: AccountEventKey,
     /// The key of the first of its subject, whose notices go out in order.
-    pub(crate) first_id: i64,
+    pub(crate) first_id: AccountEventKey,
     /// How many there are.
     pub(crate) count: u64,
     /// The latest.
@@ -71,9 +74,9 @@ pub(crate) struct GatheredErrors {
 pub(crate) struct DueWrites {
     /// Windows of alerts, by subscriber and error: when the next one ends, ms since 1970 UTC; `None`
     /// where none follows.
-    pub(crate) alerts: Vec<(i64, String, Option<i64>)>,
+    pub(crate) alerts: Vec<(SubscriberKey, String, Option<i64>)>,
     /// Windows of a channel's errors, by the event that gathers: likewise.
-    pub(crate) outages: Vec<(i64, Option<i64>)>,
+    pub(crate) outages: Vec<(AccountEventKey, Option<i64>)>,
     /// Payloads, each with its forwards.
     pub(crate) notices: Vec<DueNotice>,
 }
@@ -81,7 +84,7 @@ pub(crate) struct DueWrites {
 /// A payload, and the subscribers for which it is queued.
 pub(crate) struct DueNotice {
     /// The subscribers.
-    pub(crate) subscribers: Vec<i64>,
+    pub(crate) subscribers: Vec<SubscriberKey>,
     /// What it is about.
     pub(crate) about: NoticeAbout,
     /// The payload.
@@ -96,25 +99,25 @@ pub(crate) struct DueNotice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoticeAbout {
     /// A message and its report, by their keys.
-    Message(i64, i64),
+    Message(MessageKey, ReportKey),
     /// A message that was erased.
     Erased,
     /// A subject of account events, by the key of its first one.
-    Subject(i64),
+    Subject(AccountEventKey),
     /// A condition of the service, by its key: its events go out in order.
-    Condition(i64),
+    Condition(ConditionKey),
 }
 
 /// The event of a condition that began or ended, for each subscriber that is sent the service's events.
 pub(crate) fn condition(
     (event, at_ms): (&Event<'_>, i64),
-    condition_id: i64,
+    condition_id: ConditionKey,
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> Option<DueNotice> {
     let wants = |subscriber: &&Arc<Subscriber>| subscriber.kind == SubscriberKind::Events;
     let receivers = subscribers.iter().filter(wants);
-    let subscribers: Vec<i64> = receivers.map(|subscriber| subscriber.id).collect();
+    let subscribers: Vec<SubscriberKey> = receivers.map(|subscriber| subscriber.id).collect();
     (!subscribers.is_empty()).then(|| DueNotice {
         subscribers,
         about: NoticeAbout::Condition(condition_id),
@@ -211,6 +214,14 @@ mod tests {
 
     const NOW_MS: i64 = 1_790_000_000_000;
 
+    const fn key(number: i64) -> SubscriberKey {
+        SubscriberKey::of(number)
+    }
+
+    const fn event(number: i64) -> AccountEventKey {
+        AccountEventKey::of(number)
+    }
+
     fn subscriber(id: i64, kind: &str) -> Arc<Subscriber> {
         let subscriber = json!({
             "id": id, "name": kind, "url": "https://a.example", "kind": kind, "state": "active",
@@ -221,14 +232,14 @@ mod tests {
         Arc::new(serde_json::from_value(subscriber).unwrap())
     }
 
-    fn due_alert(subscriber_id: i64, failures: u64) -> DueAlert {
+    fn due_alert(subscriber: i64, failures: u64) -> DueAlert {
         DueAlert {
-            subscriber_id,
+            subscriber_id: key(subscriber),
             error_key: "meta:131026".to_owned(),
             failures,
             latest: Some(LatestFailure {
-                message_id: 7,
-                report_id: 9,
+                message_id: MessageKey::of(7),
+                report_id: ReportKey::of(9),
                 title: None,
                 source: "cloud".to_owned(),
                 message: Some("wamid.7".to_owned()),
@@ -245,13 +256,16 @@ mod tests {
     #[test]
     fn what_was_gathered_for_a_chat_is_one_alert_and_opens_the_next_minute() {
         let writes = alerts(vec![due_alert(1, 3)], &[subscriber(1, "chat")], NOW_MS);
-        let window = (1, "meta:131026".to_owned(), Some(NOW_MS + 60_000));
+        let window = (key(1), "meta:131026".to_owned(), Some(NOW_MS + 60_000));
         assert_eq!(writes.alerts, [window]);
         let [notice] = &writes.notices[..] else {
             panic!("{} notices", writes.notices.len());
         };
-        assert_eq!(notice.subscribers, [1]);
-        assert_eq!(notice.about, NoticeAbout::Message(7, 9));
+        assert_eq!(notice.subscribers, [key(1)]);
+        assert_eq!(
+            notice.about,
+            NoticeAbout::Message(MessageKey::of(7), ReportKey::of(9))
+        );
         assert_eq!(notice.alert_failures, Some(3));
         let text = text(notice);
         assert!(text.starts_with("Not delivered: 3 messages. "), "{text}");
@@ -264,7 +278,7 @@ mod tests {
         let due = [due_alert(1, 0), due_alert(2, 5), due_alert(3, 5)];
         let writes = alerts(due.into(), &subscribers, NOW_MS);
         let windows = writes.alerts.iter().map(|(id, _, next_ms)| (*id, *next_ms));
-        assert!(windows.eq([(1, None), (2, None), (3, None)]));
+        assert!(windows.eq([1, 2, 3].map(|chat| (key(chat), None))));
         assert!(writes.notices.is_empty());
     }
 
@@ -286,8 +300,8 @@ mod tests {
         let words = Provider::USUAL.definition().events;
         let words = words.of(EventGroup::Contact, "stop".to_owned());
         let gathered = GatheredErrors {
-            latest_id: 8,
-            first_id: 3,
+            latest_id: event(8),
+            first_id: event(3),
             count: 4,
             event: AccountEvent::new("errors", About::Channel, None, &words),
             source: "cloud".to_owned(),
@@ -295,11 +309,11 @@ mod tests {
         };
         let due = [
             DueOutage {
-                event_id: 5,
+                event_id: event(5),
                 gathered: Some(gathered),
             },
             DueOutage {
-                event_id: 6,
+                event_id: event(6),
                 gathered: None,
             },
         ];
@@ -310,15 +324,19 @@ mod tests {
         ];
         let writes = outages(due.into(), &subscribers, NOW_MS);
         let next_ms = CHANNEL_ERRORS.end_ms(NOW_MS);
-        assert_eq!(writes.outages, [(5, None), (8, Some(next_ms)), (6, None)]);
+        let windows = [(5, None), (8, Some(next_ms)), (6, None)];
+        assert_eq!(
+            writes.outages,
+            windows.map(|(id, next_ms)| (event(id), next_ms))
+        );
         let notified: Vec<_> = writes
             .notices
             .iter()
             .map(|it| &it.subscribers[..])
             .collect();
-        assert_eq!(notified, [[2], [1]]);
+        assert_eq!(notified, [[key(2)], [key(1)]]);
         for notice in &writes.notices {
-            assert_eq!(notice.about, NoticeAbout::Subject(3));
+            assert_eq!(notice.about, NoticeAbout::Subject(event(3)));
             assert_eq!(notice.order, (NOW_MS - 5, 0));
             let text = text(notice);
             assert!(

@@ -25,7 +25,7 @@ mod writes;
 use std::sync::Arc;
 
 use super::{Arrival, Registering};
-use crate::model::Subscriber;
+use crate::model::{Subscriber, WebhookKey};
 use fold::Fold;
 use places::WorkKeys;
 
@@ -38,8 +38,8 @@ pub(crate) use known::{
 pub(crate) use names::{MOST_NAMES, NameLink};
 pub use writes::WorkAnswer;
 pub(crate) use writes::{
-    EventRow, FirstEvent, ForwardAbout, PayloadBody, PollOpening, ReportRow, WebhookPlace,
-    WebhookRow, WorkOutcome, Writes,
+    AlertWrite, EventRow, FirstEvent, ForwardAbout, PayloadBody, PollOpening, ReportRow,
+    WebhookPlace, WebhookRow, WorkOutcome, Writes,
 };
 
 /// One piece of work for a group.
@@ -50,14 +50,14 @@ pub(crate) enum Work<'w> {
     /// More of a webhook that is stored: the next part of a large answer.
     More {
         /// Its key.
-        webhook_id: i64,
+        webhook_id: WebhookKey,
         /// The part.
         arrival: &'w Arrival,
     },
     /// A stored webhook that is read again.
     Again {
         /// Its key.
-        webhook_id: i64,
+        webhook_id: WebhookKey,
         /// What it is now.
         arrival: &'w Arrival,
     },

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use super::alert::{harmless, masked, without_numbers};
 use super::event::Event;
 use crate::catalogue;
-use crate::model::{About, AccountEvent, Subscriber, SubscriberKind, is_phone_number};
+use crate::model::{
+    About, AccountEvent, Subscriber, SubscriberKey, SubscriberKind, is_phone_number,
+};
 use crate::providers::{Provider, event_words};
 
 /// The event with what the catalogue knows of its error.
@@ -73,12 +75,15 @@ impl Notice<'_> {
     }
 
     /// The payloads of those who want to be notified, each with their ids.
-    pub(crate) fn payloads(&self, subscribers: &[Arc<Subscriber>]) -> Vec<(Vec<u8>, Vec<i64>)> {
+    pub(crate) fn payloads(
+        &self,
+        subscribers: &[Arc<Subscriber>],
+    ) -> Vec<(Vec<u8>, Vec<SubscriberKey>)> {
         let kinds = [SubscriberKind::Events, SubscriberKind::Chat].into_iter();
         let of_kind = |kind| {
             let wanted = subscribers.iter();
             let wanted = wanted.filter(|it| it.kind == kind && self.is_for(it));
-            let ids: Vec<i64> = wanted.map(|subscriber| subscriber.id).collect();
+            let ids: Vec<SubscriberKey> = wanted.map(|subscriber| subscriber.id).collect();
             let body = self.render(kind).filter(|_| !ids.is_empty())?;
             Some((body, ids))
         };

@@ -11,7 +11,7 @@
 use std::cmp::min;
 use std::collections::HashSet;
 
-use crate::model::Ordering;
+use crate::model::{ForwardKey, LanePlace, MessageKey, Ordering};
 
 /// In strict order a forward that waits for an earlier one is looked at again after this long
 /// at the latest, whatever became of that one.
@@ -124,9 +124,9 @@ impl Portion {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QueuedForward {
     /// Its key.
-    pub(crate) forward_id: i64,
+    pub(crate) forward_id: ForwardKey,
     /// Its place among the forwards of the message: earlier goes first.
-    pub(crate) place: (i64, u8, i64),
+    pub(crate) place: (i64, u8, LanePlace),
     /// When it is to be sent, ms since 1970 UTC.
     pub(crate) due_at_ms: i64,
 }
@@ -135,14 +135,14 @@ pub(crate) struct QueuedForward {
 pub(crate) struct LaneFill<F> {
     queued: fn(&F) -> QueuedForward,
     /// The keys of what it is given or held already.
-    known: HashSet<i64>,
+    known: HashSet<ForwardKey>,
     pending: Vec<F>,
-    put_off: Vec<(i64, i64)>,
+    put_off: Vec<(MessageKey, i64)>,
 }
 
 impl<F> LaneFill<F> {
     /// Nothing yet, for a lane that holds the forwards of these keys.
-    pub(crate) fn new(held: Vec<i64>, queued: fn(&F) -> QueuedForward) -> Self {
+    pub(crate) fn new(held: Vec<ForwardKey>, queued: fn(&F) -> QueuedForward) -> Self {
         Self {
             queued,
             known: held.into_iter().collect(),
@@ -157,7 +157,7 @@ impl<F> LaneFill<F> {
     }
 
     /// Whether this one is known: its message needs no look.
-    pub(crate) fn knows(&self, forward_id: i64) -> bool {
+    pub(crate) fn knows(&self, forward_id: ForwardKey) -> bool {
         self.known.contains(&forward_id)
     }
 
@@ -165,7 +165,12 @@ impl<F> LaneFill<F> {
     /// those that wait for a retry.
     ///
     /// In strict order a message whose earliest forward waits is left out as a whole: it is put off.
-    pub(crate) fn message(&mut self, portion: &mut Portion, message_id: i64, mut siblings: Vec<F>) {
+    pub(crate) fn message(
+        &mut self,
+        portion: &mut Portion,
+        message_id: MessageKey,
+        mut siblings: Vec<F>,
+    ) {
         let queued = self.queued;
         portion.has_news = true;
         let first = siblings.iter().map(queued).min_by_key(|it| it.place);
@@ -187,7 +192,7 @@ impl<F> LaneFill<F> {
 
     /// What the lane is given, and the messages whose forwards wait for the first of them, each with the time
     /// for which that waits.
-    pub(crate) fn into_parts(self) -> (Vec<F>, Vec<(i64, i64)>) {
+    pub(crate) fn into_parts(self) -> (Vec<F>, Vec<(MessageKey, i64)>) {
         (self.pending, self.put_off)
     }
 }
@@ -216,16 +221,16 @@ mod tests {
     };
 
     /// The forward of that key, due then; its place is by its key.
-    fn forward(forward_id: i64, due_at_ms: i64) -> QueuedForward {
+    fn forward(number: i64, due_at_ms: i64) -> QueuedForward {
         QueuedForward {
-            forward_id,
-            place: (0, 0, forward_id),
+            forward_id: ForwardKey::of(number),
+            place: (0, 0, LanePlace::of(number)),
             due_at_ms,
         }
     }
 
     fn fill(held: &[i64]) -> LaneFill<QueuedForward> {
-        LaneFill::new(held.to_vec(), |it| *it)
+        LaneFill::new(held.iter().copied().map(ForwardKey::of).collect(), |it| *it)
     }
 
     #[test]
@@ -276,13 +281,19 @@ mod tests {
         ] {
             let mut portion = LaneFacts { ordering, ..LANE }.portions(NOW_MS).untried;
             let mut fill = fill(held);
-            fill.message(&mut portion, 7, siblings.to_vec());
-            assert!(fill.knows(1) && fill.knows(2), "it is not looked at again");
+            fill.message(&mut portion, MessageKey::of(7), siblings.to_vec());
+            assert!(
+                [1, 2].map(ForwardKey::of).iter().all(|it| fill.knows(*it)),
+                "it is not looked at again"
+            );
             let (pending, put_off) = fill.into_parts();
-            let found: Vec<i64> = pending.iter().map(|it| it.forward_id).collect();
+            let found: Vec<i64> = pending.iter().map(|it| it.forward_id.number()).collect();
             assert_eq!(found, given, "{ordering:?} {held:?}");
             let is_put_off = given.is_empty();
-            assert_eq!(put_off, Vec::from_iter(is_put_off.then_some((7, LATER_MS))));
+            assert_eq!(
+                put_off,
+                Vec::from_iter(is_put_off.then_some((MessageKey::of(7), LATER_MS)))
+            );
             assert_eq!(portion.room, 8 - given.len().max(1));
         }
     }
@@ -293,10 +304,14 @@ mod tests {
         let mut fill = fill(&[90, 91]);
         assert_eq!(portion.most_rows(fill.known()), 6);
         assert!(!portion.may_have_more(), "nothing was found");
-        fill.message(&mut portion, 1, vec![forward(1, 0), forward(2, 0)]);
+        fill.message(
+            &mut portion,
+            MessageKey::of(1),
+            vec![forward(1, 0), forward(2, 0)],
+        );
         assert!(portion.has_room() && portion.may_have_more());
         let rest = [3, 4, 5].map(|key| forward(key, 0));
-        fill.message(&mut portion, 2, rest.to_vec());
+        fill.message(&mut portion, MessageKey::of(2), rest.to_vec());
         assert!(!portion.has_room() && portion.may_have_more());
         assert_eq!(
             fill.into_parts().0.len(),

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::model::About;
+use crate::model::{About, AccountEventKey, WebhookKey};
 use crate::plan::notice;
 
 /// A notice of a provider about the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccountEventRecord {
     /// Its key in the store.
-    pub account_event_id: i64,
+    pub account_event_id: AccountEventKey,
     /// The source that it came by.
     pub source: String,
     /// The provider of that source.
@@ -57,7 +57,7 @@ pub struct AccountEventRecord {
     /// When it ends by itself, ms since 1970 UTC.
     pub ends_at_ms: Option<i64>,
     /// The webhook that brought it first.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
 }
 
 impl AccountEventRecord {

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::access::Role;
+use crate::model::AuditKey;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// Its key.
-    pub audit_id: i64,
+    pub audit_id: AuditKey,
     /// When, ms since 1970 UTC.
     pub at_ms: i64,
     /// The change.

@@ -2,7 +2,7 @@
 
 use super::poll::{PollRecord, PollState};
 use super::timeline::ErrorRecord;
-use crate::model::Status;
+use crate::model::{MessageKey, Status};
 use crate::plan::{BroadcastCounts, ServerCounts};
 
 /// A broadcast of a source.
@@ -55,7 +55,7 @@ fn of_server(poll: &PollRecord) -> ServerCounts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BroadcastMessage {
     /// Its key.
-    pub message_id: i64,
+    pub message_id: MessageKey,
     /// The recipient as received.
     pub recipient: Option<String>,
     /// The provider's id.

@@ -11,7 +11,10 @@ use super::replay::{ReplayRecord, ReplaySelection};
 use super::timeline::ForwardDetail;
 use super::{Change, RetrySelection, TemplateRecord};
 use crate::access::token::{NewToken, TokenRecord};
-use crate::model::{NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberState};
+use crate::model::{
+    NewSubscriber, ReplayKey, SigningSecret, Subscriber, SubscriberChange, SubscriberKey,
+    SubscriberState, TokenKey,
+};
 use crate::providers::Provider;
 
 /// What is written down with a change, in its transaction.
@@ -39,7 +42,7 @@ impl Change for InsertSubscriber {
 #[derive(Debug)]
 pub struct AlterSubscriber {
     /// Its key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// What is to be different.
     pub change: SubscriberChange,
 }
@@ -52,7 +55,7 @@ impl Change for AlterSubscriber {
 #[derive(Debug)]
 pub struct SetSubscriberState {
     /// Its key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// The state.
     pub state: SubscriberState,
 }
@@ -65,7 +68,7 @@ impl Change for SetSubscriberState {
 #[derive(Debug)]
 pub struct DeleteSubscriber {
     /// Its key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
 }
 
 impl Change for DeleteSubscriber {
@@ -78,7 +81,7 @@ impl Change for DeleteSubscriber {
 #[derive(Debug)]
 pub struct InsertSecret {
     /// Its key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Until when the old one signs too, ms since 1970 UTC; `None` ends all old ones.
     pub old_until_ms: Option<i64>,
 }
@@ -105,7 +108,7 @@ impl Change for RequeueForwards {
 #[derive(Debug)]
 pub struct InsertReplay {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Which forwards.
     pub selection: ReplaySelection,
 }
@@ -118,7 +121,7 @@ impl Change for InsertReplay {
 #[derive(Debug)]
 pub struct EndReplay {
     /// Its key.
-    pub replay_id: i64,
+    pub replay_id: ReplayKey,
 }
 
 impl Change for EndReplay {
@@ -185,7 +188,7 @@ impl Change for InsertToken {
 #[derive(Debug)]
 pub struct EndToken {
     /// Its key.
-    pub token_id: i64,
+    pub token_id: TokenKey,
 }
 
 impl Change for EndToken {

@@ -1,6 +1,7 @@
 //! What [`Store::commit`](super::Store::commit) takes in, and what each answers.
 
 use super::{Accepted, Arrival, RegisterOutcome, Registering, Reread};
+use crate::model::WebhookKey;
 use crate::plan::WorkAnswer;
 use crate::plan::group::Work;
 
@@ -18,7 +19,7 @@ pub trait Commit: Into<CommitWork> + Send + 'static {
 #[derive(Debug)]
 pub struct WebhookPart {
     /// The key of the webhook.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
     /// What is in this part.
     pub arrival: Arrival,
 }
@@ -28,7 +29,7 @@ pub struct WebhookPart {
 #[derive(Debug)]
 pub struct ReparsedWebhooks {
     /// Each with its key.
-    pub webhooks: Vec<(i64, Arrival)>,
+    pub webhooks: Vec<(WebhookKey, Arrival)>,
 }
 
 /// Messages that a sender registers. Registering again changes only what differs.

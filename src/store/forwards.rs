@@ -4,14 +4,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Outcome, SubscriberState};
+use crate::model::{ForwardKey, LanePlace, MessageKey, Outcome, SubscriberKey, SubscriberState};
 use crate::plan::Settled;
 
 /// Which lane: a subscriber's queue, or one part of it, as this instance holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneKey {
     /// The subscriber.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Which part of the subscriber's messages; 0 where one lane has all of them.
     pub shard: u16,
     /// The number of the lease. What is settled under another one is fenced.
@@ -22,15 +22,15 @@ pub struct LaneKey {
 #[derive(Debug, Clone)]
 pub struct PendingForward {
     /// Its key.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees on every attempt.
     pub uid: Uuid,
     /// The message it is about.
-    pub message_id: i64,
+    pub message_id: MessageKey,
     /// The payload, in the bytes it was rendered in; neither the lane nor the sender copies them.
     pub payload: Bytes,
-    /// Its place among the forwards of the message: provider time, then rank, then key.
-    pub place: (i64, u8, i64),
+    /// Its place among the forwards of the message: provider time, then rank, then that in the lane.
+    pub place: (i64, u8, LanePlace),
     /// Attempts used up.
     pub attempts: u32,
     /// Since when it is pending, ms since 1970 UTC; a retry by hand starts over.
@@ -41,13 +41,21 @@ pub struct PendingForward {
     pub last_attempt_ms: Option<i64>,
 }
 
+impl PendingForward {
+    /// Its place in the lane of its subscriber.
+    #[must_use]
+    pub const fn lane_place(&self) -> LanePlace {
+        self.place.2
+    }
+}
+
 /// The end of an attempt, to be written down with the next group.
 #[derive(Debug)]
 pub struct Settlement {
     /// The lane that sent it, under the epoch in which it was sent.
     pub lane: LaneKey,
     /// The forward.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The attempt, unless the forward ended without one (it expired).
     pub attempt: Option<Attempt>,
     /// What becomes of the forward.
@@ -69,7 +77,7 @@ pub struct Attempt {
 #[derive(Debug, Default)]
 pub struct LaneContents {
     /// The keys of the forwards.
-    pub forward_ids: Vec<i64>,
+    pub forward_ids: Vec<ForwardKey>,
     /// Those of them that were never tried.
     pub untried: usize,
     /// Whether the newest that was never tried is wanted too, for a probe.
@@ -101,7 +109,7 @@ pub struct Refill {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Forwards that are pending.
     pub pending: u64,
     /// Since when the oldest of them is pending, ms since 1970 UTC.
@@ -121,7 +129,7 @@ pub struct StateChange {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RetrySelection {
     /// These forwards.
-    pub forward_ids: Vec<i64>,
+    pub forward_ids: Vec<ForwardKey>,
     /// Give them a new `webhook-id`, so that the subscriber does not drop them as repeats.
     pub new_id: bool,
 }

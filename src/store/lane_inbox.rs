@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{LaneKey, Lease, PendingForward};
+use crate::model::ForwardKey;
 
 /// A lane that this instance holds.
 #[derive(Debug, Clone)]
@@ -45,9 +46,9 @@ struct InboxState {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unwritten {
     /// They are in the store no more: they were erased while in flight.
-    pub gone: Vec<i64>,
+    pub gone: Vec<ForwardKey>,
     /// They were settled under another epoch than the lane's. Whoever holds the lane sends them.
-    pub fenced: Vec<i64>,
+    pub fenced: Vec<ForwardKey>,
 }
 
 /// What a lane finds in its feed.
@@ -125,7 +126,7 @@ impl LaneInbox {
     }
 
     /// A settlement of this forward was not written down: it was fenced, or the forward is gone.
-    pub(super) fn note_unwritten(&self, forward_id: i64, is_fenced: bool) {
+    pub(super) fn note_unwritten(&self, forward_id: ForwardKey, is_fenced: bool) {
         let mut state = self.state();
         let unwritten = &mut state.unwritten;
         let of_kind = if is_fenced {
@@ -158,14 +159,15 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::model::{LanePlace, MessageKey};
 
     fn pending(ids: std::ops::Range<i64>) -> std::vec::IntoIter<PendingForward> {
         let pending = |id| PendingForward {
-            forward_id: id,
+            forward_id: ForwardKey::of(id),
             uid: Uuid::nil(),
-            message_id: id,
+            message_id: MessageKey::of(id),
             payload: bytes::Bytes::from_static(b"{}"),
-            place: (id, 0, id),
+            place: (id, 0, LanePlace::of(id)),
             attempts: 0,
             pending_since_ms: 0,
             due_at_ms: 0,
@@ -179,7 +181,7 @@ mod tests {
         let found: Vec<i64> = taken
             .pending
             .iter()
-            .map(|pending| pending.forward_id)
+            .map(|pending| pending.forward_id.number())
             .collect();
         assert_eq!(found, ids.collect::<Vec<_>>());
         assert_eq!((taken.live, taken.left), (live, left));

@@ -4,13 +4,13 @@
 use serde::Serialize;
 
 use super::WebhookOutcome;
-use crate::model::{ErrorCode, MessageType, Status, Subscriber};
+use crate::model::{ErrorCode, MessageType, Status, Subscriber, WebhookKey};
 
 /// One webhook, its body aside.
 #[derive(Debug, Clone, Serialize)]
 pub struct WebhookRecord {
     /// Its key in the store.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
     /// The name of the source it came to.
     pub source: String,
     /// The provider of that source.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::PollKey;
+
 /// Whether a broadcast is still polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,7 +49,7 @@ pub struct PollCounts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollRecord {
     /// Its key.
-    pub poll_id: i64,
+    pub poll_id: PollKey,
     /// The source's name.
     pub source: String,
     /// The broadcast's id.

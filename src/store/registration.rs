@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::TemplateKey;
+
 /// A template's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateRecord {
     /// Its key in the store.
-    pub template_id: i64,
+    pub template_id: TemplateKey,
     /// Its name.
     pub name: String,
     /// The code of its language.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ErrorCode, ForwardState, Status};
+use super::query::ListPlace;
+use crate::model::{ErrorCode, ForwardState, ReplayKey, Status, SubscriberKey};
 
 /// Which forwards of a subscriber a replay queues again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +45,11 @@ pub enum ReplayState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayRecord {
     /// Its key.
-    pub replay_id: i64,
+    pub replay_id: ReplayKey,
     /// Its id outside.
     pub uid: Uuid,
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// The subscriber's name.
     pub subscriber: String,
     /// Where it stands.
@@ -71,11 +72,11 @@ pub struct ReplayRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunningReplay {
     /// Its key.
-    pub replay_id: i64,
+    pub replay_id: ReplayKey,
     /// The subscriber's key.
-    pub subscriber_id: i64,
-    /// The key of the forward it looks at next.
-    pub next_id: i64,
+    pub subscriber_id: SubscriberKey,
+    /// Where it goes on.
+    pub next: ListPlace,
 }
 
 /// What one step of a replay came to.

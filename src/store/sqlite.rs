@@ -36,6 +36,7 @@ mod handle;
 mod health_notes;
 mod idempotency;
 mod import;
+mod key_columns;
 mod keys;
 mod lane_registry;
 mod listing;
@@ -109,6 +110,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::model::SubscriberKey;
 use crate::plan::WorkAnswer;
 use changes::Wakes;
 use files::{Files, OwnedFile};
@@ -254,7 +256,7 @@ impl SqliteStore {
         self.writer.send(WriterJob::Settle(settlement));
     }
 
-    pub(super) async fn open_lane(&self, subscriber_id: i64) -> Result<OpenLane, Error> {
+    pub(super) async fn open_lane(&self, subscriber_id: SubscriberKey) -> Result<OpenLane, Error> {
         self.run(move |core| Ok(core.lane_registry.open(subscriber_id)))
             .await
     }

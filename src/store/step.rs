@@ -8,6 +8,7 @@ use super::poll::{PollCounts, PollRecord};
 use super::replay::{ReplayStep, RunningReplay};
 use super::watching::{Count, EventTransition};
 use super::{PruneStep, Pruned, StateChange, Step};
+use crate::model::{ConditionKey, PollKey, SubscriberKey};
 
 /// What the store notifies a duty of, when [`Store::changed`](super::Store::changed) is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Step for GiveUpRemoved {
 #[derive(Debug, Clone)]
 pub struct ApplyStateChange {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// The change.
     pub change: StateChange,
 }
@@ -58,7 +59,7 @@ impl Step for ApplyStateChange {
 #[derive(Debug, Clone, Copy)]
 pub struct NoteFailing {
     /// The subscriber's key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// Since when, ms since 1970 UTC; `None` when it answered.
     pub since_ms: Option<i64>,
 }
@@ -100,7 +101,7 @@ impl Step for SettlePoll {
 #[derive(Debug)]
 pub struct CountPoll {
     /// The key of the broadcast's poll.
-    pub poll_id: i64,
+    pub poll_id: PollKey,
     /// How it stands.
     pub counts: PollCounts,
 }
@@ -145,7 +146,7 @@ pub struct NotifyConditions {
     /// The changes.
     pub changes: Vec<EventTransition>,
     /// The keys of conditions that are forgotten.
-    pub gone: Vec<i64>,
+    pub gone: Vec<ConditionKey>,
 }
 
 impl Step for NotifyConditions {

@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use super::account_event::Explanation;
 use crate::model::{
-    ErrorCode, Field, ForwardState, GaveUp, Kind, MessageType, Parameters, ReportEffect,
-    SkipReason, Status, SubscriberState, TypeRule,
+    AttemptKey, ErrorCode, Field, ForwardKey, ForwardState, GaveUp, Kind, MessageKey, MessageType,
+    Parameters, ReportEffect, ReportKey, SkipReason, Status, SubscriberState, TypeRule, WebhookKey,
 };
 
 /// One message as it stands.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageRecord {
     /// Its key in the store.
-    pub message_id: i64,
+    pub message_id: MessageKey,
     /// The provider's id; `None` when the provider gave none.
     pub provider_message_id: Option<String>,
     /// The name of the source that reported it.
@@ -159,9 +159,9 @@ pub struct Timeline {
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportRecord {
     /// Its key in the store.
-    pub report_id: i64,
+    pub report_id: ReportKey,
     /// The webhook that brought it first; `None` for what was registered.
-    pub webhook_id: Option<i64>,
+    pub webhook_id: Option<WebhookKey>,
     /// What sort of statement it is.
     pub kind: Kind,
     /// The provider's own word.
@@ -275,7 +275,7 @@ pub struct SkippedRecord {
 #[derive(Debug, Clone, Serialize)]
 pub struct ForwardRecord {
     /// Its key in the store.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees.
     pub uid: Uuid,
     /// The subscriber's name.
@@ -287,14 +287,14 @@ pub struct ForwardRecord {
     pub subscriber_failing_since_ms: Option<i64>,
     /// Whether the subscriber was removed.
     pub subscriber_removed: bool,
-    /// The message it is about, by its key.
-    pub message_id: i64,
+    /// The message it is about, by its key; `None` for an event of the service.
+    pub message_id: Option<MessageKey>,
     /// The message by the provider's id.
     pub provider_message_id: Option<String>,
     /// The message's recipient.
     pub recipient: Option<String>,
-    /// The report it passes on, by its key.
-    pub report_id: i64,
+    /// The report it passes on, by its key; `None` for an event of the service.
+    pub report_id: Option<ReportKey>,
     /// The status it reports; `None` when the report was pruned.
     pub status: Option<Status>,
     /// Where it stands.
@@ -365,9 +365,9 @@ pub struct AttemptRecord {
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptAt {
     /// Its key.
-    pub attempt_id: i64,
+    pub attempt_id: AttemptKey,
     /// The key of its forward.
-    pub forward_id: i64,
+    pub forward_id: ForwardKey,
     /// The `webhook-id` that the subscriber sees.
     pub uid: Uuid,
     /// The subscriber's name.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Durability;
 use super::query::ListPlace;
-use crate::model::MessageType;
+use crate::model::{MessageType, WebhookKey};
 
 /// Something about the store that its operator should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -189,7 +189,7 @@ impl Erased {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ReprocessSelection {
     /// These, whatever became of them; those that could not be read when empty.
-    pub webhook_ids: Vec<i64>,
+    pub webhook_ids: Vec<WebhookKey>,
     /// Only those that arrived at or after, ms since 1970 UTC.
     pub since_ms: Option<i64>,
     /// Only those of this source.
@@ -202,7 +202,7 @@ pub struct ReprocessSelection {
 #[derive(Debug, Clone)]
 pub struct StoredWebhook {
     /// Its key.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
     /// The source's name.
     pub source: String,
     /// The source's provider, as the table has it.

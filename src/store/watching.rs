@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::ConditionKey;
+
 /// What is counted.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
@@ -36,9 +38,9 @@ pub struct Count {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// Of the last webhook.
-    pub webhook_id: i64,
+    pub(in crate::store) webhook: i64,
     /// Of the last report.
-    pub report_id: i64,
+    pub(in crate::store) report: i64,
 }
 
 /// What came in after a position.
@@ -56,7 +58,7 @@ pub struct Arrived {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotifiedCondition {
     /// Its key.
-    pub condition_id: i64,
+    pub condition_id: ConditionKey,
     /// Which condition.
     pub what: String,
     /// Of what.

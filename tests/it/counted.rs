@@ -17,7 +17,7 @@ use tickrelay::store::RetrySelection;
 
 use crate::retrying::{START_MS, T0, attempts, switched};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{PATIENCE, TestApp, cloud, until};
+use crate::support::{PATIENCE, TestApp, cloud, key, until};
 
 /// Pending forwards of each subscriber, by the table.
 fn table(app: &TestApp) -> Vec<(String, u64)> {
@@ -101,7 +101,7 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
     })
     .await;
     app.order(RetryForwards(RetrySelection {
-        forward_ids: vec![1, 4],
+        forward_ids: [1, 4].map(key).into(),
         new_id: false,
     }))
     .await;

@@ -12,13 +12,13 @@ use tickrelay::forward::breaker::{Breaker, BreakerPermit};
 use tickrelay::forward::lane::Lane;
 use tickrelay::forward::schedule::Schedule;
 use tickrelay::forward::settled::{EndedAttempt, decide};
-use tickrelay::model::{ErrorCode, ForwardState, Outcome, Whole};
+use tickrelay::model::{ErrorCode, ForwardState, LanePlace, Outcome, Whole};
 use tickrelay::store::{PendingForward, Settled};
 use uuid::Uuid;
 
 use crate::retrying::{START_MS, T0, attempts, pause, resume};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud, key, until};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the subscriber takes to answer, ms, and how many forwards are in flight at once.
@@ -46,6 +46,11 @@ struct Play {
     gave_up: BTreeMap<u32, usize>,
 }
 
+/// The breaker of the first subscriber.
+fn breaker() -> Breaker {
+    Breaker::new(key(1), TIMEOUT)
+}
+
 /// Neighbouring numbers give unrelated results.
 const fn mixed(id: i64) -> u64 {
     let mut mixed = id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -67,11 +72,11 @@ fn six_in_seven(id: i64) -> bool {
 
 fn pending(id: i64, attempts: u32, now_ms: i64) -> PendingForward {
     PendingForward {
-        forward_id: id,
+        forward_id: key(id),
         uid: Uuid::from_u128(u128::from(mixed(id))),
-        message_id: id,
+        message_id: key(id),
         payload: bytes::Bytes::from_static(b"{}"),
-        place: (now_ms, 0, id),
+        place: (now_ms, 0, LanePlace::of(id)),
         attempts,
         pending_since_ms: now_ms,
         due_at_ms: now_ms,
@@ -98,7 +103,7 @@ impl Play {
         }
         Self {
             lane,
-            breaker: Breaker::new(1, TIMEOUT),
+            breaker: breaker(),
             is_former,
             is_refused,
             schedule: Schedule::default(),
@@ -128,7 +133,9 @@ impl Play {
             };
             let pending = pending.unwrap();
             self.flying.push_back(EndedAttempt {
-                outcome: outcome((self.is_refused)(pending.forward_id)),
+                outcome: outcome((self.is_refused)(
+                    pending.forward_id.to_string().parse().unwrap(),
+                )),
                 pending,
                 probe,
                 started_at_ms: now_ms,
@@ -144,14 +151,14 @@ impl Play {
     fn conclude(&mut self) {
         let ended = self.flying.pop_front().unwrap();
         let (settled, action) = decide(&ended, &self.breaker, &self.schedule, self.now_ms);
-        self.lane.finish(ended.pending.forward_id, action);
+        self.lane.finish(ended.pending.lane_place(), action);
         self.breaker.on_outcome(&ended.outcome, self.now_ms);
         match settled {
             Settled::Delivered => {
                 let since_ms = ended.pending.pending_since_ms;
                 self.taken.push((since_ms, self.now_ms - since_ms));
                 if self.is_former {
-                    self.breaker = Breaker::new(1, TIMEOUT);
+                    self.breaker = breaker();
                 }
             }
             Settled::GaveUp(_) => {

@@ -166,7 +166,7 @@ async fn a_replay_is_of_what_its_filter_wants() {
         let store = app.sqlite();
         for forward in kept {
             let sql = "UPDATE forward SET pending_since_ms = ?2 WHERE forward_id = ?1";
-            let values = [forward.forward_id, forward.pending_since_ms];
+            let values = (forward.forward_id, forward.pending_since_ms);
             store.execute(sql, values).unwrap();
         }
     }

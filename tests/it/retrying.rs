@@ -13,7 +13,7 @@ use tickrelay::model::{ErrorCode, Span, Subscriber, SubscriberState, Whole};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
-use crate::support::{PATIENCE, TestApp, cloud, counted, fields, nobody_listens, only, until};
+use crate::support::{PATIENCE, TestApp, cloud, counted, fields, key, nobody_listens, only, until};
 
 /// Where the hands of these tests start, ms since 1970 UTC.
 pub(crate) const START_MS: i64 = 1_760_000_000_000;
@@ -311,7 +311,7 @@ async fn a_retry_by_hand_keeps_the_id_unless_a_new_one_is_asked_for() {
     assert_eq!(states, [["gave-up", "2"]]);
     switch.store(200, Ordering::SeqCst);
     let select = |new_id| RetrySelection {
-        forward_ids: vec![1],
+        forward_ids: vec![key(1)],
         new_id,
     };
     for (new_id, same) in [(false, true), (true, false)] {
@@ -352,7 +352,7 @@ async fn a_retry_by_hand_moves_what_waits_in_memory() {
     attempts(&app, 1).await;
     switch.store(200, Ordering::SeqCst);
     let one = RetrySelection {
-        forward_ids: vec![1],
+        forward_ids: vec![key(1)],
         ..RetrySelection::default()
     };
     app.order(RetryForwards(one)).await;

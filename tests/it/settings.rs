@@ -14,7 +14,7 @@ use tickrelay::store::timeline::ForwardRecord;
 
 use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, fields, until};
+use crate::support::{TestApp, cloud, fields, key, until};
 
 /// The provider's time of the first report of a test, in s since 1970 UTC.
 const T0: i64 = 1_760_000_000;
@@ -114,7 +114,7 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     assert_eq!(explanation["fixedBy"], "recipient");
     // A replay under a new webhook-id is the same event, and another report another one.
     app.order(RetryForwards(RetrySelection {
-        forward_ids: vec![1, 2, 3],
+        forward_ids: [1, 2, 3].map(key).into(),
         new_id: true,
     }))
     .await;

@@ -40,7 +40,7 @@ use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) use clients::{client, client_builder, client_over};
-pub(crate) use stored::{counted, fields, only};
+pub(crate) use stored::{counted, fields, key, only};
 
 /// Where the providers reach the service, for those that sign the URL.
 pub(crate) const PUBLIC_URL: &str = "https://relay.example.com";

@@ -2,7 +2,8 @@
 //! what it may not hold.
 //!
 //! Which module may name which stands in `tidy/arrows`, what would hide a name from it in `tidy/hidden`, that
-//! no other asks which provider it is in `tidy/rooms`, and which words no name has in `tidy/vocabulary`.
+//! no other asks which provider it is in `tidy/rooms`, that a key is a type in `tidy/keys`, and which words
+//! no name has in `tidy/vocabulary`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +13,7 @@ mod arrows;
 mod asked;
 mod circles;
 mod hidden;
+mod keys;
 mod map;
 mod rooms;
 mod tokens;

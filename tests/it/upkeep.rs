@@ -11,7 +11,7 @@ use tickrelay::store::{Prunable, PruneStep, ReprocessSelection, Reread, WebhookO
 
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud_status, fields, until};
+use crate::support::{TestApp, cloud_status, fields, key, until};
 
 const START_MS: i64 = 1_760_000_100_000;
 const DAY: Duration = Duration::from_hours(24);
@@ -195,7 +195,7 @@ async fn a_word_that_was_unknown_and_is_understood_now_is_forwarded() {
         .unwrap();
     app.subscribe("crm", &receiver.url).await;
     let one = ReprocessSelection {
-        webhook_ids: vec![1],
+        webhook_ids: vec![key(1)],
         ..ReprocessSelection::default()
     };
     let found = reprocess(&app, one, false).await;
@@ -204,7 +204,7 @@ async fn a_word_that_was_unknown_and_is_understood_now_is_forwarded() {
     assert_eq!(app.reports().await.len(), 1);
     let missing = ReprocessWebhooks {
         selection: ReprocessSelection {
-            webhook_ids: vec![7],
+            webhook_ids: vec![key(7)],
             ..ReprocessSelection::default()
         },
         dry_run: false,

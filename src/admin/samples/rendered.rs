@@ -6,7 +6,7 @@ use super::case::SampleCase;
 use crate::ingest;
 use crate::model::{
     Filter, Message, MessageType, Registration, Report, ReportError, SendResult, SkipReason,
-    Status, StatusHistory, Subscriber, SubscriberKind,
+    Status, StatusHistory, Subscriber, SubscriberKey, SubscriberKind,
 };
 use crate::plan::alert::Alert;
 use crate::plan::event::Event;
@@ -20,7 +20,7 @@ const TEXT: &str = "A sample sent by `tickrelay subscriber test`";
 /// What the provider adds to a sample of a failure.
 const DETAILS: &str = "A sample of a failure, sent by `tickrelay subscriber test`";
 /// Our key of a subscriber that wants everything; the store's begin at 1.
-const UNFILTERED: i64 = -1;
+const UNFILTERED: SubscriberKey = SubscriberKey::of(-1);
 
 /// A sample's bytes, and what would have become of them.
 pub(super) struct Rendered {

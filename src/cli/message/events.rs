@@ -7,7 +7,7 @@ use crate::cli::forward::{action, attempt_line, number};
 use crate::cli::table::{clean, facts, item, prose};
 use crate::cli::time::{span, stamp};
 use crate::model::{
-    Field, ForwardState, Kind, ReportEffect, SkipReason, TypeRule, WHATSAPP, Word as _,
+    Field, ForwardKey, ForwardState, Kind, ReportEffect, SkipReason, TypeRule, WHATSAPP, Word as _,
 };
 use crate::web::api::forwards::{ForwardView, HistoryView};
 use crate::web::api::messages::{MessageView, TimelineView};
@@ -39,7 +39,7 @@ pub(super) fn timeline(timeline: &TimelineView, now_ms: i64) -> String {
 }
 
 /// How a status is sent again, and that this is not the message.
-fn resend(forward_id: i64) -> String {
+fn resend(forward_id: ForwardKey) -> String {
     format!(
         "To send a status to your system again: tickrelay forward retry {forward_id} (with the \
          number of its forward). The WhatsApp message itself is never sent again."

@@ -135,7 +135,7 @@ fn gave_up(mut poll: PollRecord, why: PollGaveUp) -> PollRecord {
 }
 
 fn seed(poll: &PollRecord) -> u64 {
-    poll.poll_id.unsigned_abs() ^ (poll.polls << 32)
+    poll.poll_id.number().unsigned_abs() ^ (poll.polls << 32)
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -145,6 +145,7 @@ fn millis(duration: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::PollKey;
     use crate::store::poll::PollCounts;
 
     const NOW_MS: i64 = 1_800_000_000_000;
@@ -158,7 +159,7 @@ mod tests {
 
     fn poll(age_ms: i64) -> PollRecord {
         PollRecord {
-            poll_id: 7,
+            poll_id: PollKey::of(7),
             source: "a".to_owned(),
             broadcast: "b".to_owned(),
             state: PollState::Open,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::model::Word as _;
+use crate::model::{ConditionKey, Word as _};
 use crate::store::watching::{EventTransition, NotifiedCondition};
 
 /// What can be wrong.
@@ -80,7 +80,7 @@ pub(super) fn changes(
     notified: &[NotifiedCondition],
     now_ms: i64,
     apart: Duration,
-) -> (Vec<EventTransition>, Vec<i64>) {
+) -> (Vec<EventTransition>, Vec<ConditionKey>) {
     let gone = notified.iter().filter(|notified| {
         !seen.iter().any(|seen| {
             seen.condition.as_str() == notified.what && seen.subject == notified.subject
@@ -145,7 +145,7 @@ mod tests {
 
     fn notified(holds: bool, began_at_ms: i64) -> NotifiedCondition {
         NotifiedCondition {
-            condition_id: 1,
+            condition_id: ConditionKey::of(1),
             what: "subscriber-failing".to_owned(),
             subject: "crm".to_owned(),
             holds,
@@ -172,7 +172,7 @@ mod tests {
             Vec::from_iter(expected),
             "{state:?} after {notified:?}"
         );
-        assert_eq!(gone, Vec::<i64>::new());
+        assert_eq!(gone, Vec::<ConditionKey>::new());
     }
 
     fn holds() -> ConditionState {
@@ -224,6 +224,6 @@ mod tests {
     #[test]
     fn what_is_gone_is_forgotten() {
         let (changes, gone) = changes(Vec::new(), &[notified(true, 0)], 1, APART);
-        assert_eq!((changes.len(), gone), (0, vec![1]));
+        assert_eq!((changes.len(), gone), (0, vec![ConditionKey::of(1)]));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Breaker, BreakerPermit, Transition};
-use crate::model::{ErrorCode, Outcome};
+use crate::model::{ErrorCode, Outcome, SubscriberKey};
 
 fn outcome(error: Option<ErrorCode>, http_status: Option<u16>) -> Outcome {
     Outcome {
@@ -25,7 +25,7 @@ fn bad() -> Outcome {
 }
 
 fn closed() -> Breaker {
-    Breaker::new(7, Duration::from_secs(15))
+    Breaker::new(SubscriberKey::of(7), Duration::from_secs(15))
 }
 
 /// A breaker that opened at 0.
@@ -144,7 +144,7 @@ fn one_that_takes_some_is_probed_soon_again() {
 
 #[test]
 fn a_doubtful_one_begins_with_a_probe() {
-    let mut breaker = Breaker::doubtful(7, Duration::from_secs(15));
+    let mut breaker = Breaker::doubtful(SubscriberKey::of(7), Duration::from_secs(15));
     assert_eq!(breaker.permit(0), BreakerPermit::Probe);
     assert!(!breaker.charges(true, None, 0));
     assert_eq!(breaker.on_outcome(&bad(), 0), None);

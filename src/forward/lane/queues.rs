@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::LanePlace;
+
 /// While both are due, one turn in this many is a retry's.
 const RETRY_TURN: u8 = 4;
 
-/// When a forward is due, ms since 1970 UTC, and its key.
-type QueueKey = (i64, i64);
+/// When a forward is due, ms since 1970 UTC, and its place in the lane.
+type QueueKey = (i64, LanePlace);
 
 /// What may be sent from when on.
 #[derive(Debug, Default)]
@@ -74,7 +76,7 @@ impl Queues {
 
     /// Those never tried that are due at `now_ms`, the oldest first or the newest.
     pub(super) fn untried(&self, now_ms: i64, newest: bool) -> impl Iterator<Item = QueueKey> {
-        let mut due = self.untried.range(..=(now_ms, i64::MAX)).copied();
+        let mut due = self.untried.range(..=(now_ms, LanePlace::LAST)).copied();
         std::iter::from_fn(move || if newest { due.next_back() } else { due.next() })
     }
 }
@@ -83,20 +85,24 @@ impl Queues {
 mod tests {
     use super::*;
 
+    const fn at(due_ms: i64, place: i64) -> QueueKey {
+        (due_ms, LanePlace::of(place))
+    }
+
     /// Which of `untried` and `retries` due at 0 go in twelve turns: `u` or `r`.
     fn check(untried: i64, retries: i64, expected: &str) {
         let mut queues = Queues::default();
         for id in 0..untried {
-            queues.insert(false, (0, id));
+            queues.insert(false, at(0, id));
         }
         for id in 0..retries {
-            queues.insert(true, (0, 1_000 + id));
+            queues.insert(true, at(0, 1_000 + id));
         }
         let mut turns = String::new();
         while turns.len() < 12
             && let Some(key) = queues.next(0)
         {
-            turns.push(if key.1 < 1_000 { 'u' } else { 'r' });
+            turns.push(if key < at(0, 1_000) { 'u' } else { 'r' });
             queues.end_turn();
             queues.remove(key);
         }
@@ -114,14 +120,17 @@ mod tests {
     #[test]
     fn what_is_not_due_has_no_turn() {
         let mut queues = Queues::default();
-        queues.insert(true, (5, 1));
-        queues.insert(false, (7, 2));
+        queues.insert(true, at(5, 1));
+        queues.insert(false, at(7, 2));
         assert_eq!((queues.next_due_ms(), queues.next(4)), (Some(5), None));
-        assert_eq!(queues.next(6), Some((5, 1)));
+        assert_eq!(queues.next(6), Some(at(5, 1)));
         let untried = |now_ms| queues.untried(now_ms, false).count();
         assert_eq!((untried(6), untried(7)), (0, 1));
-        queues.insert(false, (1, 3));
+        queues.insert(false, at(1, 3));
         let first = |newest| queues.untried(9, newest).next();
-        assert_eq!((first(false), first(true)), (Some((1, 3)), Some((7, 2))));
+        assert_eq!(
+            (first(false), first(true)),
+            (Some(at(1, 3)), Some(at(7, 2)))
+        );
     }
 }

@@ -6,15 +6,16 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::model::{ForwardKey, MessageKey};
 
 /// Forward `id` of `message`, due at `due`; its key is its place.
 fn pending(id: i64, message: i64, due: i64) -> PendingForward {
     PendingForward {
-        forward_id: id,
+        forward_id: ForwardKey::of(id),
         uid: Uuid::nil(),
-        message_id: message,
+        message_id: MessageKey::of(message),
         payload: bytes::Bytes::from_static(b"{}"),
-        place: (id, 0, id),
+        place: (id, 0, LanePlace::of(id)),
         attempts: 0,
         pending_since_ms: 0,
         due_at_ms: due,
@@ -39,13 +40,22 @@ fn retry(due_at_ms: i64, last_attempt_ms: i64) -> LaneAction {
 }
 
 fn sorted(lane: &Lane) -> Vec<i64> {
-    let mut held = lane.held().forward_ids;
+    let held = lane.held().forward_ids.into_iter();
+    let mut held: Vec<i64> = held.map(ForwardKey::number).collect();
     held.sort_unstable();
     held
 }
 
+fn next(lane: &Lane, now_ms: i64) -> Option<i64> {
+    lane.next(now_ms).map(|pending| pending.forward_id.number())
+}
+
+fn finish(lane: &mut Lane, id: i64, action: LaneAction) {
+    lane.finish(LanePlace::of(id), action);
+}
+
 fn take(lane: &mut Lane, now_ms: i64) -> Option<i64> {
-    lane.take(now_ms).map(|pending| pending.forward_id)
+    lane.take(now_ms).map(|pending| pending.forward_id.number())
 }
 
 #[test]
@@ -55,10 +65,10 @@ fn one_forward_of_a_message_is_in_flight_and_the_earlier_goes_first() {
     assert_eq!(take(&mut lane, 0), Some(1));
     assert_eq!(take(&mut lane, 0), Some(3));
     assert_eq!(take(&mut lane, 0), None);
-    lane.finish(1, LaneAction::Leaves);
+    finish(&mut lane, 1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 0), Some(2));
-    lane.finish(2, LaneAction::Leaves);
-    lane.finish(3, LaneAction::Leaves);
+    finish(&mut lane, 2, LaneAction::Leaves);
+    finish(&mut lane, 3, LaneAction::Leaves);
     assert!(lane.is_empty());
 }
 
@@ -66,14 +76,14 @@ fn one_forward_of_a_message_is_in_flight_and_the_earlier_goes_first() {
 fn a_forward_that_comes_due_sends_its_waiting_siblings_first() {
     let mut lane = lane(&[(1, 7, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
-    lane.finish(1, retry(5_000, 0));
+    finish(&mut lane, 1, retry(5_000, 0));
     lane.push(pending(2, 7, 1_000));
     assert_eq!(take(&mut lane, 500), None);
     assert_eq!(take(&mut lane, 1_000), Some(1));
     // It failed again: the later one waited for one attempt, not for its success.
-    lane.finish(1, retry(300_000, 1_000));
+    finish(&mut lane, 1, retry(300_000, 1_000));
     assert_eq!(take(&mut lane, 1_000), Some(2));
-    lane.finish(2, LaneAction::Leaves);
+    finish(&mut lane, 2, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 299_999), None);
     assert_eq!(take(&mut lane, 300_000), Some(1));
 }
@@ -84,19 +94,20 @@ fn siblings_go_first_each_time_a_forward_comes_due() {
     for forward in [1, 2] {
         assert_eq!(take(&mut lane, 0), Some(forward));
         let due_at_ms = 10_000 / forward;
-        lane.finish(forward, retry(due_at_ms, 0));
+        finish(&mut lane, forward, retry(due_at_ms, 0));
     }
     // The later one is due first, twice; the earlier goes ahead of it each time.
     for due_ms in [5_000, 7_000] {
         assert_eq!(take(&mut lane, due_ms), Some(1));
-        lane.finish(
+        finish(
+            &mut lane,
             1,
             LaneAction::WentAhead {
                 last_attempt_ms: due_ms,
             },
         );
         assert_eq!(take(&mut lane, due_ms), Some(2));
-        lane.finish(2, retry(7_000, due_ms));
+        finish(&mut lane, 2, retry(7_000, due_ms));
     }
     assert_eq!(lane.next_due_ms(), Some(7_000));
 }
@@ -105,7 +116,7 @@ fn siblings_go_first_each_time_a_forward_comes_due() {
 fn a_failed_probe_lets_another_forward_be_the_next() {
     let mut lane = lane(&[(1, 7, 0), (2, 8, 1)]);
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, LaneAction::Requeues { due_at_ms: 10 });
+    finish(&mut lane, 1, LaneAction::Requeues { due_at_ms: 10 });
     assert_eq!(take(&mut lane, 10), Some(2));
 }
 
@@ -113,16 +124,16 @@ fn a_failed_probe_lets_another_forward_be_the_next() {
 fn a_failed_probe_is_not_overtaken_by_its_later_siblings() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 1), (3, 8, 2)]);
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, LaneAction::Requeues { due_at_ms: 10 });
+    finish(&mut lane, 1, LaneAction::Requeues { due_at_ms: 10 });
     assert_eq!(take(&mut lane, 11), Some(3));
-    lane.finish(3, LaneAction::Requeues { due_at_ms: 11 });
+    finish(&mut lane, 3, LaneAction::Requeues { due_at_ms: 11 });
     // The next probe, and the next after it, are of the first message's first again.
     assert_eq!(take(&mut lane, 12), Some(1));
-    lane.finish(1, LaneAction::Requeues { due_at_ms: 12 });
+    finish(&mut lane, 1, LaneAction::Requeues { due_at_ms: 12 });
     assert_eq!(take(&mut lane, 13), Some(3));
-    lane.finish(3, LaneAction::Leaves);
+    finish(&mut lane, 3, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 14), Some(1));
-    lane.finish(1, LaneAction::Leaves);
+    finish(&mut lane, 1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 14), Some(2));
 }
 
@@ -130,13 +141,13 @@ fn a_failed_probe_is_not_overtaken_by_its_later_siblings() {
 fn what_failed_during_an_outage_goes_before_its_siblings_after_it() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 7, 0)]);
     assert_eq!(take(&mut lane, 5), Some(1));
-    lane.finish(1, retry(5_000, 5));
+    finish(&mut lane, 1, retry(5_000, 5));
     assert_eq!(take(&mut lane, 6), Some(2));
-    lane.finish(2, retry(5_000, 6));
+    finish(&mut lane, 2, retry(5_000, 6));
     lane.discount_attempts(100);
     for id in [1, 2, 3] {
         assert_eq!(take(&mut lane, 100), Some(id));
-        lane.finish(id, LaneAction::Leaves);
+        finish(&mut lane, id, LaneAction::Leaves);
     }
     assert!(lane.is_empty());
 }
@@ -145,7 +156,7 @@ fn what_failed_during_an_outage_goes_before_its_siblings_after_it() {
 fn an_attempt_in_the_millisecond_a_sibling_came_due_is_not_repeated() {
     let mut lane = lane(&[(1, 7, 50), (2, 7, 50)]);
     assert_eq!(take(&mut lane, 50), Some(1));
-    lane.finish(1, retry(5_050, 50));
+    finish(&mut lane, 1, retry(5_050, 50));
     assert_eq!(take(&mut lane, 50), Some(2));
 }
 
@@ -153,10 +164,10 @@ fn an_attempt_in_the_millisecond_a_sibling_came_due_is_not_repeated() {
 fn looking_at_the_next_changes_nothing() {
     let mut lane = lane(&[(2, 7, 0), (1, 7, 1)]);
     for _ in 0..2 {
-        assert_eq!(lane.next(5).map(|pending| pending.forward_id), Some(1));
+        assert_eq!(next(&lane, 5), Some(1));
     }
     assert_eq!(take(&mut lane, 5), Some(1));
-    assert_eq!(lane.next(5).map(|pending| pending.forward_id), None);
+    assert_eq!(next(&lane, 5), None);
 }
 
 #[test]
@@ -164,16 +175,16 @@ fn what_waits_is_forgotten_unless_a_sibling_is_due_or_in_flight() {
     let items = [(1, 7, 900), (2, 7, 0), (3, 8, 700), (4, 8, 800), (5, 9, 0)];
     let mut lane = lane(&items);
     lane.push(pending(6, 9, 600));
-    lane.finish(5, LaneAction::Leaves);
+    finish(&mut lane, 5, LaneAction::Leaves);
     lane.push(pending(5, 9, 0));
     assert_eq!(lane.forget_waiting(10), Some(700));
     assert_eq!(sorted(&lane), [1, 2, 5, 6]);
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, retry(900, 10));
+    finish(&mut lane, 1, retry(900, 10));
     assert_eq!(take(&mut lane, 10), Some(2));
     assert_eq!(lane.forget_waiting(10), None);
-    lane.finish(2, retry(500, 10));
-    assert_eq!(lane.forget_waiting_of(7, 10), Some(500));
+    finish(&mut lane, 2, retry(500, 10));
+    assert_eq!(lane.forget_waiting_of(MessageKey::of(7), 10), Some(500));
     assert_eq!(sorted(&lane), [5, 6]);
     assert_eq!(take(&mut lane, 10), Some(5));
 }
@@ -192,8 +203,8 @@ fn forgetting_keeps_what_is_in_flight() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
     lane.forget_idle();
-    assert_eq!(lane.held().forward_ids, [1]);
-    lane.finish(1, LaneAction::Leaves);
+    assert_eq!(sorted(&lane), [1]);
+    finish(&mut lane, 1, LaneAction::Leaves);
     assert!(lane.is_empty());
     assert_eq!(lane.next_due_ms(), None);
 }
@@ -202,10 +213,10 @@ fn forgetting_keeps_what_is_in_flight() {
 fn a_message_that_is_forgotten_leaves_nothing_behind_unless_it_is_in_flight() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
-    lane.forget_message(7);
+    lane.forget_message(MessageKey::of(7));
     assert_eq!(sorted(&lane), [1, 2, 3]);
-    lane.finish(1, retry(5, 0));
-    lane.forget_message(7);
+    finish(&mut lane, 1, retry(5, 0));
+    lane.forget_message(MessageKey::of(7));
     assert_eq!((sorted(&lane), lane.untried()), (vec![3], 1));
     assert_eq!(take(&mut lane, 9), Some(3));
     assert_eq!((take(&mut lane, 9), lane.next_due_ms()), (None, None));
@@ -225,17 +236,17 @@ fn in_strict_order_a_later_status_waits_until_the_earlier_is_settled() {
     let mut lane = strict(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
     assert_eq!(take(&mut lane, 0), Some(3));
-    lane.finish(1, retry(5_000, 0));
-    lane.finish(3, LaneAction::Leaves);
+    finish(&mut lane, 1, retry(5_000, 0));
+    finish(&mut lane, 3, LaneAction::Leaves);
     // One that comes meanwhile waits too, and wakes no lane.
     lane.push(pending(4, 7, 1_000));
     assert_eq!(lane.next_due_ms(), Some(5_000));
     assert_eq!(take(&mut lane, 4_999), None);
     assert_eq!(take(&mut lane, 5_000), Some(1));
-    lane.finish(1, LaneAction::Leaves);
+    finish(&mut lane, 1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 5_000), Some(2));
     assert_eq!(take(&mut lane, 5_000), None);
-    lane.finish(2, LaneAction::Leaves);
+    finish(&mut lane, 2, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 5_000), Some(4));
 }
 
@@ -246,7 +257,7 @@ fn in_strict_order_an_earlier_status_that_comes_late_goes_first() {
     assert_eq!(lane.next_due_ms(), Some(0));
     assert_eq!(take(&mut lane, 20), Some(1));
     lane.push(pending(0, 7, 20));
-    lane.finish(1, retry(5_000, 20));
+    finish(&mut lane, 1, retry(5_000, 20));
     assert_eq!(take(&mut lane, 20), Some(0));
 }
 
@@ -257,9 +268,9 @@ fn in_strict_order_what_was_put_off_for_an_earlier_one_is_due_when_that_is_gone(
     // The table put it off until the earlier one's retry; it was never tried itself.
     lane.push(pending(2, 7, 900_000));
     assert_eq!(take(&mut lane, 10), Some(1));
-    lane.finish(1, LaneAction::Leaves);
+    finish(&mut lane, 1, LaneAction::Leaves);
     assert_eq!(take(&mut lane, 10), Some(2));
-    lane.finish(2, retry(900_000, 10));
+    finish(&mut lane, 2, retry(900_000, 10));
     assert_eq!(take(&mut lane, 10), None);
 }
 
@@ -267,9 +278,9 @@ fn in_strict_order_what_was_put_off_for_an_earlier_one_is_due_when_that_is_gone(
 fn in_strict_order_a_message_waits_as_its_first_does() {
     let mut lane = strict(&[(1, 7, 0), (2, 7, 0), (3, 8, 0)]);
     assert_eq!(take(&mut lane, 0), Some(1));
-    lane.finish(1, retry(900, 0));
-    assert_eq!(lane.forget_waiting_of(7, 10), Some(900));
-    assert_eq!(lane.held().forward_ids, [3]);
+    finish(&mut lane, 1, retry(900, 0));
+    assert_eq!(lane.forget_waiting_of(MessageKey::of(7), 10), Some(900));
+    assert_eq!(sorted(&lane), [3]);
 }
 
 #[test]
@@ -277,9 +288,9 @@ fn the_ordering_may_change_while_some_are_in_flight() {
     let mut lane = lane(&[(1, 7, 0), (2, 7, 0), (3, 8, 0), (4, 8, 5)]);
     assert_eq!(take(&mut lane, 0), Some(1));
     assert_eq!(take(&mut lane, 0), Some(3));
-    lane.finish(3, retry(900, 0));
+    finish(&mut lane, 3, retry(900, 0));
     lane.set_ordering(Ordering::Strict);
-    lane.finish(1, retry(800, 0));
+    finish(&mut lane, 1, retry(800, 0));
     assert_eq!(take(&mut lane, 10), None);
     lane.set_ordering(Ordering::Relaxed);
     // Each waits for one attempt of the earlier since it came due, which one of them had.
@@ -337,7 +348,7 @@ impl Played {
                 self.next_id += 1;
                 let mut pending = pending(id, message, self.now_ms);
                 pending.pending_since_ms = self.now_ms;
-                pending.place = (if self.live { place } else { 50 }, 0, id);
+                pending.place = (if self.live { place } else { 50 }, 0, LanePlace::of(id));
                 self.table.insert(id, pending.clone());
                 if self.live {
                     self.lane.push(pending);
@@ -384,7 +395,10 @@ impl Played {
             "it overtook an earlier one"
         );
         assert!(pending.due_at_ms <= self.now_ms, "before its time");
-        assert!(self.in_flight.insert(pending.forward_id), "sent twice");
+        assert!(
+            self.in_flight.insert(pending.forward_id.number()),
+            "sent twice"
+        );
         true
     }
 
@@ -407,7 +421,7 @@ impl Played {
             }
             _ => LaneAction::Requeues { due_at_ms: now_ms },
         };
-        self.lane.finish(id, action);
+        finish(&mut self.lane, id, action);
         if !self.live {
             self.lane.forget_waiting_of(message_id, now_ms);
         }
@@ -418,12 +432,12 @@ impl Played {
     fn refill(&mut self) {
         let held = self.lane.held().forward_ids;
         let due = self.table.values().filter(|it| it.due_at_ms <= self.now_ms);
-        let messages: BTreeSet<i64> = due.map(|it| it.message_id).collect();
+        let messages: BTreeSet<i64> = due.map(|it| it.message_id.number()).collect();
         for message in messages {
             let siblings = self
                 .table
                 .values_mut()
-                .filter(|it| it.message_id == message);
+                .filter(|it| it.message_id.number() == message);
             let mut siblings: Vec<&mut PendingForward> = siblings.collect();
             siblings.sort_by_key(|it| it.place);
             let (first_ms, is_held) = (

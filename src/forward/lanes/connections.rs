@@ -16,6 +16,7 @@ use foldhash::HashMap;
 use tokio::sync::watch;
 
 use crate::forward::sender::KEPT;
+use crate::model::SubscriberKey;
 
 /// The connections of all lanes.
 #[derive(Clone)]
@@ -38,7 +39,7 @@ impl Connections {
     }
 
     /// Lets a subscriber's lane take part.
-    pub(super) fn of(&self, lane: i64) -> OfLane {
+    pub(super) fn of(&self, lane: SubscriberKey) -> OfLane {
         OfLane {
             lane,
             freed: self.0.freed.subscribe(),
@@ -66,7 +67,7 @@ impl ConnectionPool {
 
 /// One lane's part in the connections.
 pub(super) struct OfLane {
-    lane: i64,
+    lane: SubscriberKey,
     shared: Arc<ConnectionPool>,
     freed: watch::Receiver<()>,
     is_waiting: bool,
@@ -125,7 +126,7 @@ impl Drop for OfLane {
 
 /// One connection, for one attempt.
 pub(super) struct GrantedConnection {
-    lane: i64,
+    lane: SubscriberKey,
     shared: Arc<ConnectionPool>,
     is_kept: bool,
 }
@@ -147,13 +148,13 @@ impl Drop for GrantedConnection {
 /// Who has how many. Pure.
 struct Pool {
     most: usize,
-    lanes: HashMap<i64, LaneConnections>,
+    lanes: HashMap<SubscriberKey, LaneConnections>,
     /// The lanes that something is sent to.
     active: usize,
     /// What all lanes hold.
     held: usize,
     /// Lanes that were refused one, in the order in which they were.
-    waiting: BTreeMap<u64, i64>,
+    waiting: BTreeMap<u64, SubscriberKey>,
     turns: u64,
 }
 
@@ -184,7 +185,7 @@ impl Pool {
         }
     }
 
-    fn set_active(&mut self, lane: i64, is_active: bool) {
+    fn set_active(&mut self, lane: SubscriberKey, is_active: bool) {
         let held = self.lanes.entry(lane).or_default();
         match (held.is_active, is_active) {
             (false, true) => self.active += 1,
@@ -209,7 +210,7 @@ impl Pool {
     }
 
     /// Takes one for this lane, or lets it wait.
-    fn take(&mut self, lane: i64, now: Instant) -> bool {
+    fn take(&mut self, lane: SubscriberKey, now: Instant) -> bool {
         let is_kept = self
             .lanes
             .get_mut(&lane)
@@ -235,11 +236,11 @@ impl Pool {
         true
     }
 
-    fn count(&self, lane: i64) -> usize {
+    fn count(&self, lane: SubscriberKey) -> usize {
         self.lanes.get(&lane).map_or(0, LaneConnections::count)
     }
 
-    fn has_room(&self, lane: i64) -> bool {
+    fn has_room(&self, lane: SubscriberKey) -> bool {
         let own = self.own();
         // Enough whatever the lanes hold of their own.
         let most_kept_back = self.active.saturating_mul(own);
@@ -269,12 +270,12 @@ impl Pool {
     }
 
     /// The lane waits no longer.
-    fn withdraw(&mut self, lane: i64) {
+    fn withdraw(&mut self, lane: SubscriberKey) {
         self.waiting.retain(|_, waiting| *waiting != lane);
     }
 
     /// An attempt is over; its connection is kept since then, or closed.
-    fn give_back(&mut self, lane: i64, kept_at: Option<Instant>) {
+    fn give_back(&mut self, lane: SubscriberKey, kept_at: Option<Instant>) {
         let Some(held) = self.lanes.get_mut(&lane) else {
             return;
         };
@@ -309,17 +310,21 @@ impl Pool {
 mod tests {
     use super::*;
 
+    const fn key(lane: i64) -> SubscriberKey {
+        SubscriberKey::of(lane)
+    }
+
     fn pool(most: usize, lanes: i64) -> Pool {
         let mut pool = Pool::new(most);
         for lane in 0..lanes {
-            pool.set_active(lane, true);
+            pool.set_active(key(lane), true);
         }
         pool
     }
 
     /// Takes all that this lane gets.
     fn take_all(pool: &mut Pool, lane: i64, now: Instant) -> usize {
-        std::iter::repeat_with(|| pool.take(lane, now))
+        std::iter::repeat_with(|| pool.take(key(lane), now))
             .take_while(|is_taken| *is_taken)
             .count()
     }
@@ -331,7 +336,7 @@ mod tests {
         let granted: usize = (0..60).map(|lane| take_all(&mut pool, lane, now)).sum();
         assert_eq!(granted, 63);
         assert_eq!(take_all(&mut pool, 60, now), 1);
-        pool.give_back(60, None);
+        pool.give_back(key(60), None);
         assert_eq!(take_all(&mut pool, 60, now), 1);
     }
 
@@ -342,9 +347,9 @@ mod tests {
         let mut two = pool(64, 2);
         assert_eq!(take_all(&mut two, 0, now), 48);
         assert_eq!(take_all(&mut two, 1, now), 16);
-        two.set_active(1, false);
+        two.set_active(key(1), false);
         assert_eq!(take_all(&mut two, 0, now), 0, "it is still in use");
-        (0..16).for_each(|_| two.give_back(1, None));
+        (0..16).for_each(|_| two.give_back(key(1), None));
         assert_eq!(take_all(&mut two, 0, now), 16);
     }
 
@@ -355,16 +360,16 @@ mod tests {
         for lane in 0..6 {
             assert_eq!(take_all(&mut pool, lane, now), usize::from(lane < 4));
         }
-        pool.give_back(0, None);
+        pool.give_back(key(0), None);
         assert!(
-            !pool.take(5, now) && !pool.take(0, now),
+            !pool.take(key(5), now) && !pool.take(key(0), now),
             "the fifth waits for longer"
         );
-        assert!(pool.take(4, now));
-        pool.give_back(1, None);
-        assert!(!pool.take(0, now) && pool.take(5, now));
-        pool.give_back(2, None);
-        assert!(!pool.take(2, now) && pool.take(0, now));
+        assert!(pool.take(key(4), now));
+        pool.give_back(key(1), None);
+        assert!(!pool.take(key(0), now) && pool.take(key(5), now));
+        pool.give_back(key(2), None);
+        assert!(!pool.take(key(2), now) && pool.take(key(0), now));
     }
 
     #[test]
@@ -372,15 +377,15 @@ mod tests {
         let now = Instant::now();
         let mut pool = pool(4, 1);
         assert_eq!(take_all(&mut pool, 0, now), 4);
-        (0..4).for_each(|_| pool.give_back(0, Some(now)));
-        pool.set_active(1, true);
+        (0..4).for_each(|_| pool.give_back(key(0), Some(now)));
+        pool.set_active(key(1), true);
         assert_eq!(take_all(&mut pool, 1, now), 0);
-        assert!(pool.take(0, now));
-        pool.give_back(0, Some(now + KEPT));
+        assert!(pool.take(key(0), now));
+        pool.give_back(key(0), Some(now + KEPT));
         assert_eq!(take_all(&mut pool, 1, now + KEPT), 3);
         assert_eq!(pool.held, 4);
-        pool.set_active(0, false);
+        pool.set_active(key(0), false);
         pool.forget_kept(now + 2 * KEPT);
-        assert!(!pool.lanes.contains_key(&0));
+        assert!(!pool.lanes.contains_key(&key(0)));
     }
 }

@@ -10,16 +10,23 @@ use tokio::sync::watch;
 use super::Forwarding;
 use super::news::{LaneNews, News};
 use super::task::LaneTask;
+use crate::model::SubscriberKey;
 use crate::store::{Error, OpenLane, Store};
 
 /// Grants lanes: the store, and in tests what they invent.
 pub(super) trait Lanes: Send + Sync {
     /// Waits until this instance holds the subscriber's lane.
-    fn open(&self, subscriber_id: i64) -> impl Future<Output = Result<OpenLane, Error>> + Send;
+    fn open(
+        &self,
+        subscriber_id: SubscriberKey,
+    ) -> impl Future<Output = Result<OpenLane, Error>> + Send;
 }
 
 impl Lanes for Store {
-    fn open(&self, subscriber_id: i64) -> impl Future<Output = Result<OpenLane, Error>> + Send {
+    fn open(
+        &self,
+        subscriber_id: SubscriberKey,
+    ) -> impl Future<Output = Result<OpenLane, Error>> + Send {
         self.open_lane(subscriber_id)
     }
 }
@@ -90,7 +97,7 @@ mod tests {
     }
 
     impl Lanes for GrantedByHand {
-        async fn open(&self, subscriber_id: i64) -> Result<OpenLane, Error> {
+        async fn open(&self, subscriber_id: SubscriberKey) -> Result<OpenLane, Error> {
             self.requested.send(()).unwrap();
             let lease = self.leases.lock().await.recv().await.unwrap();
             let open = self.store.open_lane(subscriber_id).await?;

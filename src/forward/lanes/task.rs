@@ -29,7 +29,9 @@ use crate::forward::rate_limit::RateLimiter;
 use crate::forward::schedule::{Schedule, millis};
 use crate::forward::sender::{AttemptRequest, Short};
 use crate::forward::settled::{self, EndedAttempt};
-use crate::model::{GaveUp, Headers, Outcome, Subscriber, SubscriberKind, SubscriberState};
+use crate::model::{
+    ForwardKey, GaveUp, Headers, LanePlace, Outcome, Subscriber, SubscriberKind, SubscriberState,
+};
 use crate::store::{
     Attempt, Drained, Error, LaneContents, LaneInbox, OpenLane, Outbound, PendingForward, Settled,
     Settlement, SubscriberSecret, Unwritten,
@@ -370,8 +372,8 @@ impl LaneTask {
             // Before the gate: a probe is given out once, and must not end here.
             let schedule = self.shared.by_age(&self.schedule);
             if schedule.is_expired(next.pending_since_ms, now_ms) {
-                let forward_id = next.forward_id;
-                self.give_up_by_age(forward_id);
+                let (forward_id, place) = (next.forward_id, next.lane_place());
+                self.give_up_by_age(forward_id, place);
                 continue;
             }
             if let Some(until_ms) = self.rate_limit.wait_until_ms(now_ms) {
@@ -468,8 +470,8 @@ impl LaneTask {
         })
     }
 
-    fn give_up_by_age(&mut self, forward_id: i64) {
-        self.lane.finish(forward_id, LaneAction::Leaves);
+    fn give_up_by_age(&mut self, forward_id: ForwardKey, place: LanePlace) {
+        self.lane.finish(place, LaneAction::Leaves);
         self.metrics.gave_up();
         self.shared.store.settle(Settlement {
             lane: self.open.key,
@@ -495,7 +497,7 @@ impl LaneTask {
             started_at_ms,
             outcome,
         } = ended;
-        self.lane.finish(pending.forward_id, action);
+        self.lane.finish(pending.lane_place(), action);
         if !keep && let Some(due_ms) = self.lane.forget_waiting_of(pending.message_id, now_ms) {
             self.refill_at.bring_forward(due_ms);
         }
@@ -533,7 +535,7 @@ impl LaneTask {
         let now_ms = self.shared.clock.now_ms();
         let due_at_ms = now_ms.saturating_add(millis(SHORT));
         self.lane
-            .finish(pending.forward_id, LaneAction::Requeues { due_at_ms });
+            .finish(pending.lane_place(), LaneAction::Requeues { due_at_ms });
         if !keep && let Some(due_ms) = self.lane.forget_waiting_of(pending.message_id, now_ms) {
             self.refill_at.bring_forward(due_ms);
         }

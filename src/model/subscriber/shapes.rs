@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::settings::{self, settings};
 use super::{AlertOptions, AuthKind, Setting, SubscriberKind, SubscriberState};
 use crate::model::{
-    AUTHORIZATION, Credentials, Fault, Filter, Headers, SecretText, maybe_object, object,
+    AUTHORIZATION, Credentials, Fault, Filter, Headers, SecretText, SubscriberKey, maybe_object,
+    object,
 };
 
 /// Distinguishes a field that is null, which takes back what was set, from one that is left out.
@@ -71,7 +72,7 @@ macro_rules! shapes {
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub struct Subscriber {
             /// Integer key in the store.
-            pub id: i64,
+            pub id: SubscriberKey,
             /// What people call it: unique, lower case, `[a-z0-9-]`.
             pub name: String,
             /// Whose it is: a word that tokens of integrators name; the operator's own when `None`.

@@ -40,7 +40,9 @@ impl<'w> Fold<'w, '_> {
                 _ if !is_new => {}
                 (Some(key), _) => {
                     let repeated = &mut self.writes.repeated_events;
-                    Repetition::add(repeated, key, 1, noting.received_ms);
+                    let at_ms = noting.received_ms;
+                    let repeated = repeated.entry(key).or_insert(Repetition::none(at_ms));
+                    repeated.add(1, at_ms);
                 }
                 (None, Some(found)) => {
                     let repeats = &mut self.writes.events[*found].repeats;

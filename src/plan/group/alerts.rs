@@ -1,6 +1,7 @@
 //! Which failures chats are alerted of at once, and which are gathered.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::fold::Fold;
 use super::writes::{AlertWrite, ForwardAbout, ForwardRow, PayloadBody, PayloadRow};
@@ -12,23 +13,29 @@ impl Fold<'_, '_> {
     /// Counts the failures that one piece of work brought, and queues what is to be sent at once; returns how
     /// many alerts that is.
     pub(super) fn alert(&mut self, now_ms: i64) -> usize {
-        let mut brought: BTreeMap<(i64, String), (u64, usize)> = BTreeMap::new();
+        let subscribers = self.subscribers;
+        // By the chat's place among the subscribers: the order is the same each time.
+        let mut brought: BTreeMap<(usize, String), (u64, usize)> = BTreeMap::new();
         for failure in std::mem::take(&mut self.failures) {
+            let is_chat = |it: &Arc<Subscriber>| it.id == failure.subscriber_id;
+            let Some(chat) = subscribers.iter().position(is_chat) else {
+                continue;
+            };
             let report = &self.writes.reports[failure.report].report;
             let error = report.error().map(|error| error.key.clone());
-            let key = (failure.subscriber_id, error.unwrap_or_default());
-            let entry = brought.entry(key).or_default();
+            let entry = brought.entry((chat, error.unwrap_or_default()));
+            let entry = entry.or_default();
             // The latest stands for all.
             *entry = (entry.0 + 1, failure.report);
         }
         let mut alerts = 0;
-        for (key, (failures, report)) in brought {
+        for ((chat, error_key), (failures, report)) in brought {
+            let chat = &subscribers[chat];
+            let key = (chat.id, error_key);
             let known = self.known.alerts.get(&key);
             let (gathered, due_at_ms) = known.copied().unwrap_or((0, now_ms));
             let mut state = (gathered + failures, due_at_ms);
-            let subscribers = self.subscribers;
-            let chat = subscribers.iter().find(|it| it.id == key.0);
-            if let Some(chat) = chat.filter(|_| ALERTS.is_over(due_at_ms, now_ms)) {
+            if ALERTS.is_over(due_at_ms, now_ms) {
                 self.send(chat, &key.1, (state.0, report), now_ms);
                 alerts += 1;
                 state = (0, ALERTS.end_ms(now_ms));

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::writes::ReportRow;
-use crate::model::Word as _;
+use crate::model::{SubscriberKey, Word as _};
 
 /// A subscriber whose filter skips a report. A group makes many: a map for each would cost more than its bytes.
 #[derive(Serialize)]
 struct SkippedSubscriber {
     reason: &'static str,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
 }
 
 impl ReportRow<'_> {
@@ -74,7 +74,9 @@ mod tests {
         }
     }
 
-    fn row(report: Report, skipped: Vec<(i64, SkipReason)>) -> ReportRow<'static> {
+    fn row(report: Report, skipped: &[(i64, SkipReason)]) -> ReportRow<'static> {
+        let skipped = skipped.iter();
+        let skipped = skipped.map(|(id, reason)| (SubscriberKey::of(*id), *reason));
         ReportRow {
             message: 0,
             webhook: None,
@@ -82,7 +84,7 @@ mod tests {
             received_ms: 0,
             report: NotedReport::Made(Box::new(report)),
             change: ReportEffect::New,
-            skipped,
+            skipped: skipped.collect(),
             repeats: None,
             is_forgotten: false,
         }
@@ -92,7 +94,7 @@ mod tests {
     fn a_column_of_several_values_says_no_more_than_the_others_do_not() {
         let mut report = Report::new(Kind::Status, "failed", Some("a".to_owned()), b"{}");
         report.errors = vec![error("meta:1")];
-        let plain = row(report.clone(), vec![(4, SkipReason::Superseded)]);
+        let plain = row(report.clone(), &[(4, SkipReason::Superseded)]);
         let columns = [
             plain.all_errors(),
             plain.skipped_by_filters(),
@@ -101,8 +103,8 @@ mod tests {
         assert_eq!(columns, [None, None, None]);
         report.errors.push(error("meta:2"));
         report.oddities = vec!["time-unusable", "status-conflict"];
-        let skipped = vec![(4, SkipReason::Superseded), (5, SkipReason::Type)];
-        let full = row(report, skipped);
+        let skipped = [(4, SkipReason::Superseded), (5, SkipReason::Type)];
+        let full = row(report, &skipped);
         let errors = "[{\"code\":null,\"details\":null,\"error_key\":\"meta:1\",\"title\":null},\
              {\"code\":null,\"details\":null,\"error_key\":\"meta:2\",\"title\":null}]";
         assert_eq!(full.all_errors().as_deref(), Some(errors));

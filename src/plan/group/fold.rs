@@ -17,7 +17,7 @@ use super::writes::{
     ForwardAbout, ForwardRow, LinkWrite, NotedReport, PayloadBody, PayloadRow, ReportRow,
     WebhookPlace, Writes,
 };
-use crate::model::{Message, Registration, Report, Subscriber};
+use crate::model::{Message, Registration, Report, Subscriber, SubscriberKey};
 use crate::plan::Dispatch;
 
 /// A group that is being decided.
@@ -52,7 +52,7 @@ pub(super) struct Noting {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChatFailure {
     /// The chat.
-    pub(super) subscriber_id: i64,
+    pub(super) subscriber_id: SubscriberKey,
     /// The place of the failed report.
     pub(super) report: usize,
 }

@@ -3,12 +3,14 @@
 //! It names more than is used in the end, so that it can be loaded in one go. Each message, link and
 //! event has a place here, which stands for it throughout the group.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Work;
 use super::places::{GivenNames, ItemKeys, RegistrationKeys, ReportKeys, WorkKeys};
-use crate::model::{About, AccountEvent, Message, Registration, Report, Status, StatusHistory};
+use crate::model::{
+    About, AccountEvent, Message, Registration, Report, Status, StatusHistory, WebhookKey,
+};
 use crate::plan::{Arrival, Registering, limits};
 use crate::providers::{Item, Provider};
 
@@ -21,7 +23,7 @@ pub(crate) struct Keys<'w> {
     /// The sources, each with its provider; the place is named by the rest.
     pub(crate) sources: Vec<(&'w Arc<str>, Provider)>,
     /// The keys of webhooks that are stored and get more, or are read again.
-    pub(crate) webhooks: BTreeSet<i64>,
+    pub(crate) webhooks: HashSet<WebhookKey>,
     /// The messages.
     pub(crate) messages: Vec<MessageKeys<'w>>,
     /// The reports, each with the place of its message and what makes it one.

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::keys::Keys;
 use super::names::KnownPeople;
-use crate::model::{Kind, Message, Report, ReportError, Status, StatusHistory};
+use crate::model::{
+    AccountEventKey, Kind, Message, MessageKey, Report, ReportError, ReportKey, Status,
+    StatusHistory, SubscriberKey, WebhookKey,
+};
 use crate::plan::WebhookOutcome;
 
 /// All that a group may need, by the places of its [`Keys`].
 #[derive(Default)]
 pub(crate) struct Known {
     /// The stored webhooks by their keys.
-    pub(crate) webhooks: BTreeMap<i64, WebhookState>,
+    pub(crate) webhooks: HashMap<WebhookKey, WebhookState>,
     /// The messages by their places, `None` where nothing is known. What follows has no place: messages on
     /// which two names of a person may contradict each other.
     pub(crate) messages: Vec<Option<MessageState>>,
@@ -24,7 +27,7 @@ pub(crate) struct Known {
     /// The bodies of templates by name and language.
     pub(crate) templates: BTreeMap<(String, Option<String>), String>,
     /// How many failures are gathered for each chat, by error, and when they are to be sent, ms since 1970 UTC.
-    pub(crate) alerts: BTreeMap<(i64, String), (u64, i64)>,
+    pub(crate) alerts: HashMap<(SubscriberKey, String), (u64, i64)>,
     /// Whether each broadcast is polled, by source and id; what never was is missing.
     pub(crate) polls: BTreeMap<(usize, String), bool>,
 }
@@ -80,7 +83,7 @@ pub(crate) enum Touch {
 #[derive(Debug)]
 pub(crate) struct MessageState {
     /// Its key; `None` when the group makes it.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<MessageKey>,
     /// The place of its source.
     pub(crate) source: usize,
     /// It.
@@ -98,7 +101,7 @@ pub(crate) struct MessageState {
 impl MessageState {
     /// One of that key, as stored.
     pub(crate) const fn stored(
-        key: i64,
+        key: MessageKey,
         source: usize,
         message: Message,
         (first_report_ms, last_report_ms): (i64, i64),
@@ -265,7 +268,7 @@ pub(crate) enum ReportPlace {
     /// In the store.
     Stored {
         /// Its key.
-        key: i64,
+        key: ReportKey,
         /// The title of its error.
         title: Option<String>,
         /// What the provider adds to it.
@@ -306,9 +309,9 @@ pub(crate) struct RegistrationRow {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownEvent {
     /// The key of this very event.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<AccountEventKey>,
     /// The key of the first event of its subject.
-    pub(crate) first: Option<i64>,
+    pub(crate) first: Option<AccountEventKey>,
     /// Of new limits: those before, with the time of their event, ms since 1970 UTC.
     pub(crate) earlier: Option<(i64, Option<String>)>,
     /// Of an error of the channel: whether errors of its code are being gathered.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::keys::{Keys, MessageKeys};
 use super::places::GivenNames;
+use crate::model::NameLinkKey;
 
 /// The most names that one name leads to. What is named along with more is no name of a person but
 /// something in its place.
@@ -31,7 +32,7 @@ pub(crate) struct KnownPeople {
 #[derive(Debug, Clone)]
 pub(crate) struct NameLink {
     /// Its key; `None` when the group makes it.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<NameLinkKey>,
     /// When it was given first, ms since 1970 UTC.
     pub(crate) first_ms: i64,
     /// When it was given last, ms since 1970 UTC, to an hour.
@@ -42,7 +43,7 @@ pub(crate) struct NameLink {
 
 impl NameLink {
     /// One of that key, as stored.
-    pub(crate) const fn stored(key: i64, (first_ms, last_ms): (i64, i64)) -> Self {
+    pub(crate) const fn stored(key: NameLinkKey, (first_ms, last_ms): (i64, i64)) -> Self {
         Self {
             key: Some(key),
             first_ms,

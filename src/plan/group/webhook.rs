@@ -7,7 +7,7 @@ use super::fold::{Fold, Noting};
 use super::known::{RegistrationRow, ReportPlace, WebhookState};
 use super::places::{ItemKeys, ReportKeys};
 use super::writes::{NotedReport, Repetition, WebhookPlace, WebhookRow, WorkOutcome};
-use crate::model::{Message, Registration, Report};
+use crate::model::{Message, Registration, Report, WebhookKey};
 use crate::plan::{self, Arrival, Context, FoundReport, Reread, WebhookOutcome};
 use crate::providers::Item;
 
@@ -137,7 +137,7 @@ impl<'w> Fold<'w, '_> {
         &mut self,
         source: usize,
         items: &[ItemKeys],
-        (webhook_id, arrival): (i64, &'w Arrival),
+        (webhook_id, arrival): (WebhookKey, &'w Arrival),
     ) -> WorkOutcome {
         if !self.known.webhooks.contains_key(&webhook_id) {
             return WorkOutcome::Gone;
@@ -165,7 +165,7 @@ impl<'w> Fold<'w, '_> {
         &mut self,
         source: usize,
         items: &[ItemKeys],
-        (webhook_id, arrival): (i64, &'w Arrival),
+        (webhook_id, arrival): (WebhookKey, &'w Arrival),
     ) -> WorkOutcome {
         let Some(before) = self.known.webhooks.get(&webhook_id).cloned() else {
             return WorkOutcome::Gone;
@@ -248,7 +248,8 @@ impl<'w> Fold<'w, '_> {
         if bringing.is_new {
             for (what, count) in &tally.ignored {
                 let (ignored, at_ms) = (&mut self.writes.ignored, arrival.received_ms);
-                Repetition::add(ignored, (bringing.source, *what), *count, at_ms);
+                let seen = ignored.entry((bringing.source, *what));
+                seen.or_insert(Repetition::none(at_ms)).add(*count, at_ms);
             }
         }
         tally
@@ -333,7 +334,8 @@ impl<'w> Fold<'w, '_> {
         if bringing.is_new {
             match known.place {
                 ReportPlace::Stored { key, .. } => {
-                    Repetition::add(&mut self.writes.repeated_reports, key, 1, at_ms);
+                    let repeated = self.writes.repeated_reports.entry(key);
+                    repeated.or_insert(Repetition::none(at_ms)).add(1, at_ms);
                 }
                 ReportPlace::New(place) => {
                     let repeats = &mut self.writes.reports[place].repeats;

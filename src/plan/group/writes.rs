@@ -4,7 +4,7 @@
 //! places into keys.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -12,7 +12,10 @@ use uuid::Uuid;
 
 use super::keys::{EventKeys, MessageKeys, NamePair};
 use super::known::{MessageState, RegistrationRow, WebhookState};
-use crate::model::{AccountEvent, AlertOptions, Report, ReportEffect, SkipReason};
+use crate::model::{
+    AccountEvent, AccountEventKey, AlertOptions, NameLinkKey, Report, ReportEffect, ReportKey,
+    SkipReason, SubscriberKey, WebhookKey,
+};
 use crate::plan::alert::Alert;
 use crate::plan::{Accepted, Arrival, RegisterOutcome, Reread};
 
@@ -22,7 +25,7 @@ pub(crate) struct Writes<'w> {
     /// New webhooks.
     pub(crate) webhooks: Vec<WebhookRow<'w>>,
     /// Stored webhooks that are different now, by their keys.
-    pub(crate) rewritten: BTreeMap<i64, WebhookState>,
+    pub(crate) rewritten: HashMap<WebhookKey, WebhookState>,
     /// What was ignored, by source and name.
     pub(crate) ignored: BTreeMap<(usize, &'w str), Repetition>,
     /// Pairs of names that are new, or were seen again.
@@ -34,21 +37,21 @@ pub(crate) struct Writes<'w> {
     /// Those of them that are new, in the order in which they were made.
     pub(crate) new_messages: Vec<usize>,
     /// The keys of reports that are replaced.
-    pub(crate) forgotten: Vec<i64>,
+    pub(crate) forgotten: Vec<ReportKey>,
     /// Stored reports that came again, by their keys.
-    pub(crate) repeated_reports: BTreeMap<i64, Repetition>,
+    pub(crate) repeated_reports: HashMap<ReportKey, Repetition>,
     /// New reports.
     pub(crate) reports: Vec<ReportRow<'w>>,
     /// New account events.
     pub(crate) events: Vec<EventRow<'w>>,
     /// Stored account events that came again, by their keys.
-    pub(crate) repeated_events: BTreeMap<i64, Repetition>,
+    pub(crate) repeated_events: HashMap<AccountEventKey, Repetition>,
     /// New payloads.
     pub(crate) payloads: Vec<PayloadRow>,
     /// New forwards, all due.
     pub(crate) forwards: Vec<ForwardRow>,
     /// What is gathered for chats, by subscriber and error.
-    pub(crate) alerts: BTreeMap<(i64, String), AlertWrite>,
+    pub(crate) alerts: HashMap<(SubscriberKey, String), AlertWrite>,
     /// Broadcasts that are polled from now on, each with the place of its source.
     pub(crate) polls: Vec<(usize, &'w str, PollOpening)>,
     /// What came of each piece of work, in their order.
@@ -94,7 +97,7 @@ pub enum WorkAnswer {
 
 impl WorkOutcome {
     /// The answer, with the key of each new webhook by its place.
-    pub(crate) fn answer(self, new_webhooks: &[i64]) -> WorkAnswer {
+    pub(crate) fn answer(self, new_webhooks: &[WebhookKey]) -> WorkAnswer {
         match self {
             Self::Accepted {
                 webhook,
@@ -132,17 +135,21 @@ pub(crate) struct Repetition {
 }
 
 impl Repetition {
-    /// So often more, at that time.
-    pub(super) fn add<K: Ord>(seen: &mut BTreeMap<K, Self>, key: K, count: usize, at_ms: i64) {
-        let seen = seen.entry(key).or_insert(Self {
+    /// Not once so far; at that time it comes.
+    pub(super) const fn none(at_ms: i64) -> Self {
+        Self {
             count: 0,
             first_ms: at_ms,
             last_ms: at_ms,
-        });
-        seen.count += count;
+        }
+    }
+
+    /// So often more, at that time.
+    pub(super) fn add(&mut self, count: usize, at_ms: i64) {
+        self.count += count;
         // Webhooks are decided in another order than they came in.
-        seen.first_ms = seen.first_ms.min(at_ms);
-        seen.last_ms = seen.last_ms.max(at_ms);
+        self.first_ms = self.first_ms.min(at_ms);
+        self.last_ms = self.last_ms.max(at_ms);
     }
 }
 
@@ -150,7 +157,7 @@ impl Repetition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WebhookPlace {
     /// One that is stored, by its key.
-    Stored(i64),
+    Stored(WebhookKey),
     /// A new one.
     New(usize),
 }
@@ -173,7 +180,7 @@ pub(crate) struct LinkWrite {
     /// The names.
     pub(crate) pair: NamePair,
     /// Its key; `None` when it is new.
-    pub(crate) key: Option<i64>,
+    pub(crate) key: Option<NameLinkKey>,
     /// When it was given first, ms since 1970 UTC.
     pub(crate) first_ms: i64,
     /// When it was given last, ms since 1970 UTC, to an hour.
@@ -215,7 +222,7 @@ pub(crate) struct ReportRow<'w> {
     /// What it changed.
     pub(crate) change: ReportEffect,
     /// Which subscribers are not notified, and why.
-    pub(crate) skipped: Vec<(i64, SkipReason)>,
+    pub(crate) skipped: Vec<(SubscriberKey, SkipReason)>,
     /// How often the group brought it again, and when last, ms since 1970 UTC.
     pub(crate) repeats: Option<(usize, i64)>,
     /// Whether a later one of the group takes its place: it is not written.
@@ -244,7 +251,7 @@ pub(crate) struct EventRow<'w> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstEvent {
     /// One that is stored, by its key.
-    Stored(i64),
+    Stored(AccountEventKey),
     /// A new one.
     New(usize),
 }
@@ -286,7 +293,7 @@ pub(crate) struct ForwardRow {
     /// Its id outside.
     pub(crate) uid: Uuid,
     /// The subscriber that it is queued for.
-    pub(crate) subscriber_id: i64,
+    pub(crate) subscriber_id: SubscriberKey,
     /// What it is about.
     pub(crate) about: ForwardAbout,
     /// The place of its payload.

@@ -3,7 +3,7 @@
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine};
 use crate::access::Role;
 use crate::access::token::NewToken;
-use crate::model::{Credentials, NewSubscriber, SubscriberChange, SubscriberState};
+use crate::model::{Credentials, NewSubscriber, SubscriberChange, SubscriberKey, SubscriberState};
 use crate::store::audit::AuditEntry;
 use crate::store::change::{
     AlterSubscriber, DeleteSubscriber, DeleteTemplate, EndToken, InsertSecret, InsertSubscriber,
@@ -58,7 +58,7 @@ fn kept(key: &str) -> IdempotencyRecord {
 }
 
 impl Subject {
-    async fn insert(&self, name: &str, record: ChangeRecord) -> Result<i64, Error> {
+    async fn insert(&self, name: &str, record: ChangeRecord) -> Result<SubscriberKey, Error> {
         let insert = InsertSubscriber {
             new: NewSubscriber::new(name, "https://crm.example/ticks"),
         };
@@ -82,7 +82,7 @@ impl Subject {
         self.store.read(query).await.unwrap()
     }
 
-    async fn outbound(&self, subscriber_id: i64) -> Outbound {
+    async fn outbound(&self, subscriber_id: SubscriberKey) -> Outbound {
         let query = OutboundQuery { subscriber_id };
         self.store.read(query).await.unwrap()
     }
@@ -116,7 +116,7 @@ async fn a_change_that_is_refused_leaves_nothing(subject: Subject) {
     let again = subject.insert("crm", record()).await;
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
     let delete = DeleteSubscriber {
-        subscriber_id: i64::MAX,
+        subscriber_id: SubscriberKey::of(i64::MAX),
     };
     let finish = move |pending| (pending, record());
     let delete = subject.store.change(delete, finish).await;

@@ -1,11 +1,12 @@
 //! What is queued for subscribers: how a lane gets it, and what becomes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{DAY_MS, SECOND_MS, START_MS, Subject, each_engine, report};
 use crate::model::{
-    ErrorCode, Filter, ForwardState, GaveUp, NewSubscriber, Outcome, Rule, Status, Subscriber,
+    ErrorCode, Filter, ForwardState, GaveUp, MessageKey, NewSubscriber, Outcome, Rule, Status,
+    Subscriber,
 };
 use crate::store::change::{DeleteSubscriber, NoChange, RequeueForwards};
 use crate::store::query::{BacklogQuery, ForwardDetailQuery, ForwardQuery, Scope, Window};
@@ -154,9 +155,9 @@ async fn a_lane_is_given_no_more_than_a_bounded_part_of_a_long_backlog(subject: 
     assert!(!refill.live);
     let first = refill.pending.len();
     assert!((3..=1026).contains(&first), "{first} at once");
-    let mut given = BTreeSet::new();
+    let mut given = HashSet::new();
     while !refill.pending.is_empty() {
-        let mut of_message: BTreeMap<i64, usize> = BTreeMap::new();
+        let mut of_message: HashMap<MessageKey, usize> = HashMap::new();
         for forward in &refill.pending {
             *of_message.entry(forward.message_id).or_default() += 1;
             assert!(given.insert(forward.forward_id), "given twice");

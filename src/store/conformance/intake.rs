@@ -1,8 +1,11 @@
 //! What is taken in: webhooks, their parts, what is parsed again, registrations.
 
+use std::collections::HashSet;
+
 use super::{SECOND_MS, START_MS, Subject, arrival, each_engine, report};
 use crate::model::{
     MessageType, NewSubscriber, Registration, ReportError, SendResult, Status, SubscriberKind,
+    WebhookKey,
 };
 use crate::providers::{Item, ParseError, Parsed, Provider};
 use crate::store::query::{
@@ -200,9 +203,7 @@ async fn webhooks_that_wait_together_are_answered_each_for_itself(subject: Subje
         .iter()
         .filter(|answer| answer.outcome == WebhookOutcome::Duplicate);
     assert_eq!(duplicates.count(), 20);
-    let mut webhook_ids: Vec<i64> = answers.iter().map(|answer| answer.webhook_id).collect();
-    webhook_ids.sort_unstable();
-    webhook_ids.dedup();
+    let webhook_ids: HashSet<WebhookKey> = answers.iter().map(|it| it.webhook_id).collect();
     assert_eq!(webhook_ids.len(), 60, "each has a webhook of its own");
     assert_eq!(subject.messages().await.len(), 40);
 }
@@ -225,7 +226,7 @@ async fn a_part_belongs_to_its_webhook_and_none_to_one_that_is_gone(subject: Sub
     };
     let detail = store.read(detail).await.unwrap().unwrap();
     assert_eq!((detail.webhook.reports, detail.webhook.new_reports), (2, 2));
-    let gone = store.commit(part(accepted.webhook_id + 1)).await;
+    let gone = store.commit(part(WebhookKey::of(i64::MAX))).await;
     assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
 }
 

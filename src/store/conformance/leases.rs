@@ -1,7 +1,7 @@
 //! What one instance alone may do, and what a store refuses to one without the lease.
 
 use super::{START_MS, Subject, each_engine, report};
-use crate::model::{ForwardState, Status};
+use crate::model::{ForwardKey, ForwardState, Status};
 use crate::store::change::NoChange;
 use crate::store::step::ExpireForwards;
 use crate::store::{ChangeRecord, Error, LaneKey, Lease, Settled, Settlement, Unwritten};
@@ -14,7 +14,7 @@ each_engine!(
 
 impl Subject {
     /// Settles it as delivered, and waits until that is on record or comes back.
-    async fn deliver(&self, lane: LaneKey, forward_id: i64) {
+    async fn deliver(&self, lane: LaneKey, forward_id: ForwardKey) {
         self.store.settle(Settlement {
             lane,
             forward_id,

@@ -2,9 +2,9 @@
 
 use super::forwarding::attempt;
 use super::{SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ErrorCode, NewSubscriber, Ordering, Status};
+use crate::model::{ErrorCode, MessageKey, NewSubscriber, Ordering, Status};
 use crate::store::query::{ForwardQuery, Window};
-use crate::store::{LaneContents, OpenLane, Refill, Settled};
+use crate::store::{LaneContents, OpenLane, PendingForward, Refill, Settled};
 
 each_engine!(
     a_lane_that_lags_is_given_what_is_due_and_the_oldest_of_it,
@@ -16,7 +16,7 @@ const HOUR_MS: i64 = 3_600 * SECOND_MS;
 impl Subject {
     /// Fails the first forward of the message that is pending alone, so that it is due in an hour. Returns the
     /// message's key.
-    async fn fail_first(&self, lane: &OpenLane) -> i64 {
+    async fn fail_first(&self, lane: &OpenLane) -> MessageKey {
         let refill = self.refill(lane, LaneContents::default()).await;
         let first = refill.pending.iter().min_by_key(|forward| forward.place);
         let first = first.unwrap();
@@ -34,7 +34,7 @@ impl Subject {
 }
 
 /// The statuses that a lane is given of a message, by place.
-fn given(refill: &Refill, message_id: i64) -> Vec<String> {
+fn given(refill: &Refill, message_id: MessageKey) -> Vec<String> {
     let forwards = refill.pending.iter();
     let mut given: Vec<_> = forwards.filter(|it| it.message_id == message_id).collect();
     given.sort_by_key(|forward| forward.place);
@@ -56,17 +56,21 @@ async fn a_lane_that_lags_is_given_what_is_due_and_the_oldest_of_it(subject: Sub
     assert_eq!(given(&refill, late), [""; 0], "a retry is not due");
     assert_eq!(refill.retries_at_ms, START_MS + HOUR_MS);
     assert_eq!(refill.untried_at_ms, START_MS, "there is more");
-    let keys: Vec<i64> = refill.pending.iter().map(|it| it.forward_id).collect();
-    assert!(keys.is_sorted(), "the oldest come first");
+    let places: Vec<_> = refill
+        .pending
+        .iter()
+        .map(PendingForward::lane_place)
+        .collect();
+    assert!(places.is_sorted(), "the oldest come first");
     let held = LaneContents {
-        untried: keys.len(),
-        forward_ids: keys.clone(),
+        untried: places.len(),
+        forward_ids: refill.pending.iter().map(|it| it.forward_id).collect(),
         newest: true,
     };
     // It holds all that it may, and the newest is for a probe.
     let newest = subject.refill(&lane, held).await.pending;
     assert_eq!(newest.len(), 1);
-    assert!(Some(&newest[0].forward_id) > keys.last());
+    assert!(Some(&newest[0].lane_place()) > places.last());
     subject.advance(HOUR_MS);
     let refill = subject.refill(&lane, LaneContents::default()).await;
     assert_eq!(given(&refill, late), ["sent"]);

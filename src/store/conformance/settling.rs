@@ -2,11 +2,13 @@
 
 use super::forwarding::attempt;
 use super::{RECIPIENT, SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ErrorCode, ForwardState, GaveUp, Status};
+use crate::model::{ErrorCode, ForwardKey, ForwardState, GaveUp, Status};
 use crate::store::change::{DeleteSubscriber, RequeueForwards};
 use crate::store::query::{AttemptQuery, Scope, Window};
 use crate::store::timeline::AttemptAt;
-use crate::store::{ChangeRecord, PendingForward, Person, RetrySelection, Settled, Settlement};
+use crate::store::{
+    ChangeRecord, OpenLane, PendingForward, Person, RetrySelection, Settled, Settlement,
+};
 
 each_engine!(
     a_forward_that_ended_stays_as_it_ended_and_keeps_each_attempt,
@@ -17,11 +19,12 @@ each_engine!(
 
 impl Subject {
     /// A subscriber, with one forward in its open lane.
-    async fn one_pending(&self) -> (i64, PendingForward) {
+    async fn one_pending(&self) -> (OpenLane, PendingForward) {
         let crm = self.subscriber("crm").await;
-        self.store.open_lane(crm.id).await.unwrap();
+        let lane = self.lane(&crm).await;
         self.commit(vec![report("a", Status::Sent, 0)]).await;
-        (crm.id, self.pending(crm.id).await)
+        let forward = self.pending(&lane).await;
+        (lane, forward)
     }
 
     async fn attempts(&self) -> Vec<AttemptAt> {
@@ -33,7 +36,7 @@ impl Subject {
     }
 
     /// Queues a forward again by hand; returns whether it was.
-    pub(super) async fn requeue(&self, forward_id: i64) -> bool {
+    pub(super) async fn requeue(&self, forward_id: ForwardKey) -> bool {
         let requeue = RequeueForwards {
             selection: RetrySelection {
                 forward_ids: vec![forward_id],
@@ -47,15 +50,15 @@ impl Subject {
 }
 
 async fn a_forward_that_ended_stays_as_it_ended_and_keeps_each_attempt(subject: Subject) {
-    let (_, forward) = subject.one_pending().await;
+    let (lane, forward) = subject.one_pending().await;
     subject
-        .settle(&forward, attempt(1, None), Settled::Delivered)
+        .settle(&lane, &forward, (attempt(1, None), Settled::Delivered))
         .await;
     let delivered = format!("{:?}", subject.forward().await);
     let gave_up = Settled::GaveUp(GaveUp::AttemptsExhausted);
     for settled in [gave_up, Settled::RetryAt(START_MS), Settled::Delivered] {
         let failed = attempt(2, Some(ErrorCode::Timeout));
-        subject.settle(&forward, failed, settled).await;
+        subject.settle(&lane, &forward, (failed, settled)).await;
         let found = format!("{:?}", subject.forward().await);
         assert_eq!(found, delivered, "{settled:?}");
     }
@@ -63,7 +66,7 @@ async fn a_forward_that_ended_stays_as_it_ended_and_keeps_each_attempt(subject: 
 }
 
 async fn a_settlement_of_a_forward_that_is_gone_leaves_nothing(subject: Subject) {
-    let (_, forward) = subject.one_pending().await;
+    let (lane, forward) = subject.one_pending().await;
     let person = Person::new(RECIPIENT).unwrap();
     subject
         .store
@@ -71,18 +74,18 @@ async fn a_settlement_of_a_forward_that_is_gone_leaves_nothing(subject: Subject)
         .await
         .unwrap();
     subject
-        .settle(&forward, attempt(1, None), Settled::Delivered)
+        .settle(&lane, &forward, (attempt(1, None), Settled::Delivered))
         .await;
     assert!(subject.forwards().await.is_empty());
     assert!(subject.attempts().await.is_empty());
 }
 
 async fn what_is_put_off_uses_up_no_attempt(subject: Subject) {
-    let (_, forward) = subject.one_pending().await;
+    let (lane, forward) = subject.one_pending().await;
     let due_ms = START_MS + 60 * SECOND_MS;
     let failed = attempt(1, Some(ErrorCode::Connect));
     subject
-        .settle(&forward, failed, Settled::PutOff(due_ms))
+        .settle(&lane, &forward, (failed, Settled::PutOff(due_ms)))
         .await;
     let found = subject.forward().await;
     assert_eq!((found.state, found.attempts), (ForwardState::Pending, 0));
@@ -94,6 +97,7 @@ async fn what_is_put_off_uses_up_no_attempt(subject: Subject) {
     // An expiry has no attempt: what is known of the last one stays.
     let expired = Settled::GaveUp(GaveUp::Expired);
     subject.store.settle(Settlement {
+        lane: lane.key,
         forward_id: forward.forward_id,
         attempt: None,
         settled: expired,
@@ -107,15 +111,17 @@ async fn what_is_put_off_uses_up_no_attempt(subject: Subject) {
 async fn what_a_removed_subscriber_took_once_stays_delivered_and_is_not_queued_again(
     subject: Subject,
 ) {
-    let (subscriber_id, forward) = subject.one_pending().await;
+    let (lane, forward) = subject.one_pending().await;
     subject
-        .settle(&forward, attempt(1, None), Settled::Delivered)
+        .settle(&lane, &forward, (attempt(1, None), Settled::Delivered))
         .await;
     subject.advance(SECOND_MS);
     assert!(subject.requeue(forward.forward_id).await);
     assert_eq!(subject.forward().await.state, ForwardState::Pending);
     let finish = |pending| (pending, ChangeRecord::default());
-    let delete = DeleteSubscriber { subscriber_id };
+    let delete = DeleteSubscriber {
+        subscriber_id: lane.key.subscriber_id,
+    };
     assert_eq!(subject.store.change(delete, finish).await.unwrap(), 1);
     let found = subject.forward().await;
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::forwarding::attempt;
 use super::{DAY_MS, RECIPIENT, SECOND_MS, START_MS, Subject, each_engine, report};
-use crate::model::{ErrorCode, ForwardState, GaveUp, Status};
+use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberKey};
 use crate::providers::Provider;
 use crate::store::change::{EndReplay, InsertReplay, OpenPoll};
 use crate::store::poll::PollState;
@@ -78,10 +78,12 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_not(subject: Subject) {
 /// Counted from when its forward ended, a message is as old as one that was reported then.
 async fn what_ended_lately_keeps_its_message_and_its_payload(subject: Subject) {
     let store = &subject.store;
-    subject.subscriber("crm").await;
+    let crm = subject.subscriber("crm").await;
+    let lane = subject.lane(&crm).await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
     subject.advance(2 * DAY_MS);
     store.settle(Settlement {
+        lane: lane.key,
         forward_id: subject.forward().await.forward_id,
         attempt: Some(Attempt {
             started_at_ms: subject.now_ms(),
@@ -180,7 +182,7 @@ async fn a_poll_is_due_until_it_is_done(subject: Subject) {
 }
 
 /// A subscriber with a delivered forward.
-async fn delivered(subject: &Subject) -> i64 {
+async fn delivered(subject: &Subject) -> SubscriberKey {
     let crm = subject.subscriber("crm").await;
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
     let forward_id = subject.forwards().await[0].forward_id;
@@ -193,7 +195,7 @@ async fn delivered(subject: &Subject) -> i64 {
     crm.id
 }
 
-fn replay(subscriber_id: i64) -> InsertReplay {
+fn replay(subscriber_id: SubscriberKey) -> InsertReplay {
     InsertReplay {
         subscriber_id,
         selection: ReplaySelection {
@@ -229,7 +231,11 @@ async fn a_replay_queues_what_ended_and_ends_by_itself(subject: Subject) {
 impl Subject {
     /// Begins a replay and takes it as far as it goes; returns how many forwards it queued, or `None` where it
     /// waits for room.
-    async fn replayed(&self, subscriber_id: i64, selection: ReplaySelection) -> Option<u64> {
+    async fn replayed(
+        &self,
+        subscriber_id: SubscriberKey,
+        selection: ReplaySelection,
+    ) -> Option<u64> {
         let insert = InsertReplay {
             subscriber_id,
             selection,
@@ -249,6 +255,7 @@ impl Subject {
 
 async fn a_replay_queues_what_its_selection_names_and_that_has_ended(subject: Subject) {
     let crm = subject.subscriber("crm").await;
+    let lane = subject.lane(&crm).await;
     let gave_up = Settled::GaveUp(GaveUp::AttemptsExhausted);
     for (id, settled, error) in [
         ("delivered", Settled::Delivered, None),
@@ -257,6 +264,7 @@ async fn a_replay_queues_what_its_selection_names_and_that_has_ended(subject: Su
     ] {
         subject.commit(vec![report(id, Status::Sent, 0)]).await;
         subject.store.settle(Settlement {
+            lane: lane.key,
             forward_id: subject.forwards().await[0].forward_id,
             attempt: Some(attempt(1, error)),
             settled,

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::{Listing, Window};
+use crate::model::SubscriberKey;
 use crate::store::audit::AuditRecord;
 use crate::store::idempotency::{Remembered, Ticket};
 use crate::store::replay::{ReplayRecord, RunningReplay};
@@ -47,7 +48,7 @@ impl Query for TemplateDetailQuery {
 #[derive(Debug, Clone, Default)]
 pub struct ReplayQuery {
     /// For the subscribers with these keys; for all when `None`.
-    pub subscribers: Option<Vec<i64>>,
+    pub subscribers: Option<Vec<SubscriberKey>>,
     /// Which page.
     pub window: Window,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Listing, Scope, Window};
-use crate::model::{Choice, ErrorCode, ForwardState, Status, UnknownWord};
+use crate::model::{Choice, ErrorCode, ForwardState, Status, SubscriberKey, UnknownWord};
 use crate::store::Query;
 use crate::store::timeline::{AttemptAt, ForwardDetail, ForwardRecord};
 
@@ -13,7 +13,7 @@ pub struct ForwardQuery {
     /// In this state only.
     pub state: Option<ForwardState>,
     /// Queued to the subscriber with this key only.
-    pub subscriber_id: Option<i64>,
+    pub subscriber_id: Option<SubscriberKey>,
     /// Whose latest attempt failed with this code.
     pub error: Option<ErrorCode>,
     /// About the message with this id of the provider's, or with this key, written `17` or `key:17`.
@@ -87,7 +87,7 @@ impl Choice for AttemptOutcome {
 #[derive(Debug, Clone, Default)]
 pub struct AttemptQuery {
     /// At the subscriber with this key only.
-    pub subscriber_id: Option<i64>,
+    pub subscriber_id: Option<SubscriberKey>,
     /// Ended with this outcome.
     pub outcome: Option<AttemptOutcome>,
     /// Failed with this code.

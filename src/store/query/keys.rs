@@ -1,5 +1,6 @@
 //! Questions about the keys that seal secrets.
 
+use crate::model::SubscriberKey;
 use crate::store::seal::KeyId;
 use crate::store::{KeysRecord, Query};
 
@@ -24,7 +25,7 @@ impl Query for MissingKeyQuery {
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriberKeyQuery {
     /// The subscriber's key in the store.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
 }
 
 impl Query for SubscriberKeyQuery {

@@ -50,12 +50,12 @@ pub trait Placed {
 
 impl Placed for TokenRecord {
     fn place(&self) -> ListPlace {
-        ListPlace::of(self.token_id)
+        ListPlace::of(self.token_id.number())
     }
 }
 
 impl Placed for Arc<Subscriber> {
     fn place(&self) -> ListPlace {
-        ListPlace::of(self.id)
+        ListPlace::of(self.id.number())
     }
 }

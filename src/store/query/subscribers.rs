@@ -1,6 +1,7 @@
 //! Questions about subscribers and what is pending for them.
 
 use super::Listing;
+use crate::model::SubscriberKey;
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
 use crate::store::{Backlog, Outbound, Query};
 
@@ -20,7 +21,7 @@ impl Query for SubscriberQuery {
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriberHealthQuery {
     /// Its key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
     /// At this time, ms since 1970 UTC.
     pub now_ms: i64,
 }
@@ -33,7 +34,7 @@ impl Query for SubscriberHealthQuery {
 #[derive(Debug, Clone, Copy)]
 pub struct OutboundQuery {
     /// Its key.
-    pub subscriber_id: i64,
+    pub subscriber_id: SubscriberKey,
 }
 
 impl Query for OutboundQuery {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Listing, Scope, Window};
-use crate::model::Subscriber;
+use crate::model::{Subscriber, WebhookKey};
 use crate::store::overview::{SourceActivity, WebhookDetail, WebhookRecord};
 use crate::store::{
     Query, ReparsedWebhooks, ReprocessSelection, Reread, StoredWebhook, WebhookOutcome,
@@ -34,7 +34,7 @@ impl Query for WebhookQuery {
 #[derive(Debug, Clone)]
 pub struct WebhookDetailQuery {
     /// Its key.
-    pub webhook_id: i64,
+    pub webhook_id: WebhookKey,
     /// What may be seen; the owner does not matter.
     pub scope: Scope,
 }
@@ -48,14 +48,14 @@ impl Query for WebhookDetailQuery {
 #[derive(Debug, Clone)]
 pub struct UnseenWebhookQuery {
     /// Their keys.
-    pub webhook_ids: Vec<i64>,
+    pub webhook_ids: Vec<WebhookKey>,
     /// What may be seen; the owner does not matter.
     pub scope: Scope,
 }
 
 impl Query for UnseenWebhookQuery {
     /// Its key; `None` when all are seen.
-    type Answer = Option<i64>;
+    type Answer = Option<WebhookKey>;
 }
 
 /// The webhooks that a selection is about and that still have a body.
@@ -69,14 +69,14 @@ pub struct ReprocessableQuery {
 
 impl Query for ReprocessableQuery {
     /// Their keys, in the order of arrival.
-    type Answer = Vec<i64>;
+    type Answer = Vec<WebhookKey>;
 }
 
 /// Webhooks with their bodies, to be read again.
 #[derive(Debug, Clone)]
 pub struct StoredWebhookQuery {
     /// Their keys.
-    pub webhook_ids: Vec<i64>,
+    pub webhook_ids: Vec<WebhookKey>,
     /// As many as have bodies of so many bytes together, and always one.
     pub room: usize,
 }

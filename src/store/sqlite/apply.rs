@@ -3,6 +3,8 @@
 //! Places become keys here. Which rows those are is for [`crate::plan::group`] to say. No rule
 //! stands here.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 
@@ -10,14 +12,15 @@ use super::enqueue::{NewForward, Queueing, lane_key};
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::sparse_statement::SparseStatement;
 use super::{poll_state, rows};
+use crate::model::{MessageKey, SubscriberKey, WebhookKey};
 use crate::plan::group::{
-    FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace, WorkAnswer,
-    WorkOutcome, Writes,
+    AlertWrite, FirstEvent, ForwardAbout, MessageState, PayloadBody, Touch, WebhookPlace,
+    WorkAnswer, WorkOutcome, Writes,
 };
 use crate::store::PendingForward;
 
 /// What is now pending, each with the subscriber it is queued for.
-pub(super) type Enqueued = Vec<(i64, PendingForward)>;
+pub(super) type Enqueued = Vec<(SubscriberKey, PendingForward)>;
 
 /// What a group did.
 pub(super) struct Applied {
@@ -65,13 +68,13 @@ struct Applying<'k> {
     connection: &'k Connection,
     times: &'k mut RangeTimes,
     source_ids: &'k [i64],
-    webhooks: Vec<i64>,
+    webhooks: Vec<WebhookKey>,
     messages: Vec<i64>,
     reports: Vec<i64>,
     events: Vec<i64>,
 }
 
-fn key(webhooks: &[i64], webhook: WebhookPlace) -> i64 {
+fn key(webhooks: &[WebhookKey], webhook: WebhookPlace) -> WebhookKey {
     match webhook {
         WebhookPlace::Stored(webhook_id) => webhook_id,
         WebhookPlace::New(place) => webhooks[place],
@@ -80,7 +83,7 @@ fn key(webhooks: &[i64], webhook: WebhookPlace) -> i64 {
 
 fn first_event(events: &[i64], first: FirstEvent) -> i64 {
     match first {
-        FirstEvent::Stored(event_id) => event_id,
+        FirstEvent::Stored(event_id) => event_id.number(),
         FirstEvent::New(place) => events[place],
     }
 }
@@ -95,7 +98,7 @@ impl Applying<'_> {
                 let given_out = (webhook_id, RowTime::At(row.arrival.received_ms));
                 self.times
                     .given_out(self.connection, Timed::Webhook, given_out)?;
-                self.webhooks.push(webhook_id);
+                self.webhooks.push(WebhookKey::of(webhook_id));
             }
         }
         for (webhook_id, state) in &writes.rewritten {
@@ -140,7 +143,7 @@ impl Applying<'_> {
                     .prepare_cached(
                         "UPDATE same_person SET last_seen_ms = ?2 WHERE same_person_id = ?1",
                     )?
-                    .execute([key, link.last_ms])?;
+                    .execute(params![key, link.last_ms])?;
                 continue;
             }
             self.connection
@@ -162,7 +165,9 @@ impl Applying<'_> {
     fn messages(&mut self, writes: &Writes<'_>) -> rusqlite::Result<()> {
         let stored = |state: &Option<MessageState>| {
             let state = state.as_ref();
-            state.and_then(|state| state.key).unwrap_or_default()
+            state
+                .and_then(|state| state.key)
+                .map_or(0, MessageKey::number)
         };
         self.messages = writes.messages.iter().map(stored).collect();
         if !writes.new_messages.is_empty() {
@@ -190,7 +195,7 @@ impl Applying<'_> {
              WHERE message_id = ?1",
         )?;
         for state in stored {
-            let Some(message_id) = state.key else {
+            let Some(message_id) = state.key.map(MessageKey::number) else {
                 continue;
             };
             match state.touch {
@@ -262,9 +267,11 @@ impl Applying<'_> {
                 rows::repeat(self.connection, "report", report_id, (count, last_ms))?;
             }
         }
-        for (report_id, seen) in &writes.repeated_reports {
+        let repeated = writes.repeated_reports.iter();
+        let repeated = repeated.map(|(report_id, seen)| (report_id.number(), seen));
+        for (report_id, seen) in BTreeMap::from_iter(repeated) {
             let seen = (seen.count, seen.last_ms);
-            rows::repeat(self.connection, "report", *report_id, seen)?;
+            rows::repeat(self.connection, "report", report_id, seen)?;
         }
         Ok(())
     }
@@ -286,13 +293,16 @@ impl Applying<'_> {
         }
         for (event_id, seen) in &writes.repeated_events {
             let seen = (seen.count, seen.last_ms);
-            rows::repeat(self.connection, "account_event", *event_id, seen)?;
+            rows::repeat(self.connection, "account_event", event_id.number(), seen)?;
         }
         Ok(())
     }
 
     fn alerts(&self, writes: &Writes<'_>) -> rusqlite::Result<()> {
-        for ((subscriber_id, error_key), alert) in &writes.alerts {
+        let alerts = writes.alerts.iter();
+        let alerts = alerts.map(|((chat, error), alert)| ((chat.number(), &**error), alert));
+        let alerts: BTreeMap<(i64, &str), &AlertWrite> = alerts.collect();
+        for ((subscriber_id, error_key), alert) in alerts {
             self.connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO alert (subscriber_id, error_key, failures, message_id, \
@@ -334,7 +344,7 @@ impl Applying<'_> {
                     options,
                     message,
                 } => {
-                    alert.message_key = Some(self.messages[message]);
+                    alert.message_key = Some(MessageKey::of(self.messages[message]));
                     alert.render(&options).into()
                 }
             };

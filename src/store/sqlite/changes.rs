@@ -19,7 +19,7 @@ use super::ranges::RangeTimes;
 use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
 use super::{SqliteStore, audit, backend, disk, idempotency, subscribers};
-use crate::model::Subscriber;
+use crate::model::{Subscriber, SubscriberKey};
 use crate::store::change::NoChange;
 use crate::store::{Change, ChangeRecord, Error, Loss, StoreChange};
 
@@ -90,9 +90,9 @@ impl Wakes {
 #[derive(Default)]
 pub(super) struct After {
     /// The subscribers are read again, and these lanes are notified even if no row differs.
-    subscribers: Option<Vec<i64>>,
+    subscribers: Option<Vec<SubscriberKey>>,
     /// Lanes whose forwards the table knows better than memory.
-    spilled: Vec<i64>,
+    spilled: Vec<SubscriberKey>,
     tokens: bool,
     /// What duties are woken for.
     changes: Vec<StoreChange>,
@@ -100,7 +100,7 @@ pub(super) struct After {
 
 impl After {
     /// Something about this subscriber changed.
-    pub(super) fn publish(&mut self, id: i64) {
+    pub(super) fn publish(&mut self, id: SubscriberKey) {
         self.subscribers.get_or_insert_default().push(id);
     }
 
@@ -110,7 +110,7 @@ impl After {
     }
 
     /// Forwards of these subscribers are queued again.
-    pub(super) fn spill(&mut self, ids: Vec<i64>) {
+    pub(super) fn spill(&mut self, ids: Vec<SubscriberKey>) {
         self.subscribers.get_or_insert_default().extend(&ids);
         self.spilled = ids;
     }
@@ -248,7 +248,7 @@ impl Core {
     ///
     /// One that is as it was stays the same `Arc`, so that its lane is left alone, unless it
     /// is `touched`: something that concerns it changed elsewhere.
-    pub(super) fn publish(&mut self, touched: &[i64]) -> Result<(), Error> {
+    pub(super) fn publish(&mut self, touched: &[SubscriberKey]) -> Result<(), Error> {
         let found = subscribers::load(&self.connection)
             .map_err(|error| backend("cannot read the subscribers".to_owned(), error))?;
         let known = |subscriber: Arc<Subscriber>| {

@@ -20,6 +20,7 @@ use super::backend;
 use super::clock_hold::{ClockHold, ClockJump};
 use super::writer::{Core, TICK};
 use crate::clock::Clock;
+use crate::model::SubscriberKey;
 use crate::store::{Error, Settled, Settlement, StoreChange};
 
 /// A clock that is merely corrected is not set back by more than this.
@@ -243,7 +244,7 @@ impl Core {
             subscriber_id: self
                 .subscribers
                 .iter()
-                .map(|known| known.id)
+                .map(|known| known.id.number())
                 .max()
                 .unwrap_or(0),
             after: (now_ms, i64::MAX),
@@ -258,7 +259,7 @@ impl Core {
         let Some(mut moving) = self.clock_rollback.moves.front().cloned() else {
             return Ok(());
         };
-        let left = self.subscribers.iter().map(|known| known.id);
+        let left = self.subscribers.iter().map(|known| known.id.number());
         let subscriber_id = left.filter(|id| *id <= moving.subscriber_id).max();
         let shown = self.clock_rollback.shown();
         let is_through = self.change("move what waits", |connection, now_ms| {
@@ -289,8 +290,9 @@ impl Core {
             *first = moving;
         }
         if is_through {
-            self.lane_registry.spill(&[subscriber_id]);
-            self.publish(&[subscriber_id])?;
+            let touched = [SubscriberKey::of(subscriber_id)];
+            self.lane_registry.spill(&touched);
+            self.publish(&touched)?;
         }
         Ok(())
     }

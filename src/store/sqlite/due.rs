@@ -19,7 +19,9 @@ use super::enqueue::{NewForward, Queueing, lane_key, new_uid};
 use super::ranges::{RangeTimes, RowTime};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, account_events, backend};
-use crate::model::{AccountEvent, ProviderTime, Subscriber};
+use crate::model::{
+    AccountEvent, AccountEventKey, MessageKey, ProviderTime, ReportKey, Subscriber,
+};
 use crate::plan::due::{
     self, DueAlert, DueNotice, DueOutage, DueWrites, GatheredErrors, LatestFailure, NoticeAbout,
 };
@@ -138,8 +140,8 @@ fn latest(
         )?
         .query_row([message_id, report_id], |found| {
             Ok(LatestFailure {
-                message_id,
-                report_id,
+                message_id: MessageKey::of(message_id),
+                report_id: ReportKey::of(report_id),
                 title: found.get(0)?,
                 source: found.get(1)?,
                 message: found.get(2)?,
@@ -167,10 +169,10 @@ fn outages(connection: &Connection, now_ms: i64) -> rusqlite::Result<Vec<DueOuta
 /// What the window of that event gathered.
 fn gathered(
     connection: &Connection,
-    event_id: i64,
+    event_id: AccountEventKey,
     (source_id, event): (i64, &str),
 ) -> rusqlite::Result<Option<GatheredErrors>> {
-    let (latest, count): (Option<i64>, u64) = connection
+    let (latest, count): (Option<AccountEventKey>, u64) = connection
         .prepare_cached(GATHERED)?
         .query_row(params![event_id, source_id, event], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -184,7 +186,7 @@ fn gathered(
             account_events::SELECT
         ))?
         .query_row([latest_id], |row| {
-            let first: Option<i64> = row.get("first_event_id")?;
+            let first: Option<AccountEventKey> = row.get("first_event_id")?;
             let record = account_events::read(row)?;
             Ok(GatheredErrors {
                 latest_id,
@@ -263,11 +265,11 @@ pub(super) fn enqueue(
     pending: &mut Enqueued,
 ) -> rusqlite::Result<()> {
     let (message_id, report_id) = match notice.about {
-        NoticeAbout::Message(message_id, report_id) => (message_id, report_id),
+        NoticeAbout::Message(message_id, report_id) => (message_id.number(), report_id.number()),
         NoticeAbout::Erased => (0, 0),
-        NoticeAbout::Subject(first_id) => (lane_key(first_id), 0),
+        NoticeAbout::Subject(first_id) => (lane_key(first_id.number()), 0),
         // Below zero there is no message.
-        NoticeAbout::Condition(condition_id) => (-condition_id, 0),
+        NoticeAbout::Condition(condition_id) => (-condition_id.number(), 0),
     };
     // For these rows alone: `Core::begin` has dropped those of the writer's groups.
     let mut times = RangeTimes::default();

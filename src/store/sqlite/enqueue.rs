@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use uuid::Uuid;
 
 use super::ranges::{RangeTimes, RowTime, Timed};
+use crate::model::{ForwardKey, LanePlace, MessageKey, SubscriberKey};
 use crate::plan::group::PublicIds;
 use crate::store::PendingForward;
 
@@ -15,7 +16,7 @@ const BELOW: i64 = -(1 << 40);
 /// A forward to be queued.
 pub(super) struct NewForward<'a> {
     pub(super) uid: Uuid,
-    pub(super) subscriber_id: i64,
+    pub(super) subscriber_id: SubscriberKey,
     pub(super) message_id: i64,
     pub(super) report_id: i64,
     pub(super) payload_id: i64,
@@ -78,7 +79,7 @@ impl<'c> Queueing<'c> {
     pub(super) fn forward(
         &mut self,
         new: &NewForward<'_>,
-    ) -> rusqlite::Result<(i64, PendingForward)> {
+    ) -> rusqlite::Result<(SubscriberKey, PendingForward)> {
         let (place_ms, place_rank) = new.place;
         let forward_id = self.forward.insert(params![
             new.uid.as_bytes(),
@@ -95,11 +96,11 @@ impl<'c> Queueing<'c> {
         self.times
             .given_out(self.connection, Timed::Forward, given_out)?;
         let pending = PendingForward {
-            forward_id,
+            forward_id: ForwardKey::of(forward_id),
             uid: new.uid,
-            message_id: new.message_id,
+            message_id: MessageKey::of(new.message_id),
             payload: new.payload.clone(),
-            place: (place_ms, place_rank, forward_id),
+            place: (place_ms, place_rank, LanePlace::of(forward_id)),
             attempts: 0,
             pending_since_ms: new.now_ms,
             due_at_ms: new.now_ms,

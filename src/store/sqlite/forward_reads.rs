@@ -11,7 +11,7 @@ use super::listing::ListedTable;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, SqliteQuery};
 use super::{messages, search};
-use crate::model::{ForwardState, Word as _};
+use crate::model::{ForwardKey, ForwardState, MessageKey, ReportKey, SubscriberKey, Word as _};
 use crate::store::Error;
 use crate::store::query::{
     AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery, ListPlace,
@@ -197,7 +197,7 @@ pub(super) fn attempts(connection: &Connection, query: &AttemptQuery) -> rusqlit
 /// A forward with all there is to it, if it is in this scope.
 pub(super) fn detail(
     connection: &Connection,
-    key: i64,
+    key: ForwardKey,
     scope: &Scope,
 ) -> rusqlite::Result<Option<ForwardDetail>> {
     let found = one(connection, key, scope, |row| {
@@ -226,7 +226,7 @@ pub(super) fn detail(
 /// A forward with this key, as `read` reads it, if it is in this scope.
 fn one<T>(
     connection: &Connection,
-    key: i64,
+    key: ForwardKey,
     scope: &Scope,
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Option<T>> {
@@ -242,7 +242,7 @@ fn one<T>(
 
 /// The key of the forward that has this `webhook-id`, or had it before it was sent again with a new
 /// one, or the key that is written there.
-fn key_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
+fn key_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<ForwardKey>> {
     let id = id.trim();
     let Ok(uid) = Uuid::parse_str(id) else {
         return Ok(id.parse().ok());
@@ -263,7 +263,7 @@ fn key_of(connection: &Connection, id: &str) -> rusqlite::Result<Option<i64>> {
 }
 
 /// The ids that a forward had, the first one first.
-fn former_uids(connection: &Connection, forward_id: i64) -> rusqlite::Result<Vec<Uuid>> {
+fn former_uids(connection: &Connection, forward_id: ForwardKey) -> rusqlite::Result<Vec<Uuid>> {
     connection
         .prepare("SELECT uid FROM former_uid WHERE forward_id = ?1 ORDER BY replaced_at_ms, uid")?
         .query_map([forward_id], |row| Ok(Uuid::from_bytes(row.get(0)?)))?
@@ -302,7 +302,7 @@ pub(super) fn of_message(
 /// The alert that reported a failure with this error to a chat; `None` while it is gathered.
 pub(super) fn alert_of(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     (report_id, error_key): (i64, &str),
 ) -> rusqlite::Result<Option<ForwardRecord>> {
     connection
@@ -331,6 +331,8 @@ fn with_history(
 
 fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
     let uid: [u8; 16] = row.get("uid")?;
+    // Other numbers stand for what events are about.
+    let (message_id, report_id): (i64, i64) = (row.get("message_id")?, row.get("report_id")?);
     Ok(ForwardRecord {
         forward_id: row.get("forward_id")?,
         uid: Uuid::from_bytes(uid),
@@ -338,10 +340,10 @@ fn read_forward(row: &Row<'_>) -> rusqlite::Result<ForwardRecord> {
         subscriber_state: row.get("subscriber_state")?,
         subscriber_failing_since_ms: row.get("failing_since_ms")?,
         subscriber_removed: row.get("removed")?,
-        message_id: row.get("message_id")?,
+        message_id: (message_id > 0).then(|| MessageKey::of(message_id)),
         provider_message_id: row.get("provider_message_id")?,
         recipient: row.get("recipient")?,
-        report_id: row.get("report_id")?,
+        report_id: (report_id > 0).then(|| ReportKey::of(report_id)),
         status: row.get("status")?,
         state: row.get("state")?,
         gave_up: row.get("gave_up")?,

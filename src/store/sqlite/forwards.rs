@@ -7,6 +7,7 @@ use super::lane_registry::UnwrittenSettlement;
 use super::ranges::{RangeTimes, RowTime, Timed};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
+use crate::model::{ForwardKey, SubscriberKey};
 use crate::plan::settling::{self, AttemptFacts, ForwardWrite, NextState};
 use crate::store::step::{ExpireForwards, GiveUpRemoved};
 use crate::store::{Attempt, Error, Lease, Settlement};
@@ -72,7 +73,7 @@ impl<'c> ForwardStatements<'c> {
     }
 
     /// Writes it, where the forward is pending; returns whether it was.
-    fn write(&mut self, forward_id: i64, write: ForwardWrite) -> rusqlite::Result<bool> {
+    fn write(&mut self, forward_id: ForwardKey, write: ForwardWrite) -> rusqlite::Result<bool> {
         let (tried, last_ms, error) = (write.tried, write.last_attempt_ms, write.last_error);
         let written = match write.state {
             NextState::Delivered { settled_at_ms } => {
@@ -143,7 +144,11 @@ impl<'c> Settling<'c> {
         Ok(exists)
     }
 
-    fn insert_attempt(&mut self, forward_id: i64, attempt: &Attempt) -> rusqlite::Result<()> {
+    fn insert_attempt(
+        &mut self,
+        forward_id: ForwardKey,
+        attempt: &Attempt,
+    ) -> rusqlite::Result<()> {
         let outcome = &attempt.outcome;
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let attempt_id = self.attempt.insert(params![
@@ -172,7 +177,7 @@ const PART: usize = 1000;
 /// How many forwards are pending for a subscriber; the index alone is read.
 pub(super) fn count_pending(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
 ) -> rusqlite::Result<usize> {
     connection.query_row(
         "SELECT count(*) FROM forward INDEXED BY forward_due \

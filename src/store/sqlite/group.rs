@@ -83,7 +83,7 @@ mod tests {
     use super::super::pieces::any_arrival;
     use super::*;
     use crate::clock::Clock;
-    use crate::model::{Kind, Report};
+    use crate::model::{Kind, Report, WebhookKey};
     use crate::providers::{Item, Parsed};
     use crate::store::Store;
     use crate::store::commit::{CommitWork, ReparsedWebhooks};
@@ -94,7 +94,7 @@ mod tests {
         tree.unwrap().current()
     }
 
-    fn reparsed(webhook_id: i64) -> ReparsedWebhooks {
+    fn reparsed(webhook_id: WebhookKey) -> ReparsedWebhooks {
         ReparsedWebhooks {
             webhooks: vec![(webhook_id, arrival())],
         }
@@ -109,7 +109,7 @@ mod tests {
         let (jobs, inbox) = channel();
         for work in [
             arrival().into(),
-            reparsed(1).into(),
+            reparsed(WebhookKey::of(1)).into(),
             CommitWork::from(arrival()),
         ] {
             jobs.send(job(work)).unwrap();

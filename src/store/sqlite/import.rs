@@ -17,6 +17,7 @@ use super::options::SqliteOptions;
 use super::reseal::all_used;
 use super::secrets::{Sealed, has_sealed, shown_url};
 use super::{backend, beside, idempotency, schema};
+use crate::model::SubscriberKey;
 use crate::store::Error;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
 use crate::store::seal::KeyRing;
@@ -101,7 +102,7 @@ impl Import {
 /// Seals the URLs of chats; of a removed one nothing is left.
 fn seal_chats(connection: &Connection, ring: &KeyRing) -> Result<usize, Error> {
     let failed = |error| backend("cannot seal the URLs of chats".to_owned(), error);
-    let chats: Vec<(i64, String, bool)> = connection
+    let chats: Vec<(SubscriberKey, String, bool)> = connection
         .prepare(
             "SELECT subscriber_id, url, removed_at_ms IS NULL FROM subscriber WHERE kind = 'chat'",
         )
@@ -141,7 +142,7 @@ fn copy(path: &Path, store: &Connection, ring: &KeyRing) -> Result<usize, Error>
         connection: store,
         ring,
     };
-    let secrets: Vec<(i64, String, Option<i64>)> = second
+    let secrets: Vec<(SubscriberKey, String, Option<i64>)> = second
         .prepare(
             "SELECT subscriber_id, secret, expires_at_ms FROM subscriber_secret ORDER BY secret_id",
         )
@@ -153,7 +154,7 @@ fn copy(path: &Path, store: &Connection, ring: &KeyRing) -> Result<usize, Error>
     for (subscriber_id, secret, expires_at_ms) in &secrets {
         sealed.add_secret(*subscriber_id, secret, *expires_at_ms)?;
     }
-    let headers: Vec<(i64, String, String)> = second
+    let headers: Vec<(SubscriberKey, String, String)> = second
         .prepare("SELECT subscriber_id, name, value FROM subscriber_header")
         .and_then(|mut select| {
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::Subscriber;
+use crate::model::{ForwardKey, Subscriber, SubscriberKey};
 use crate::store::{LaneInbox, LaneKey, Lease, OpenLane, PendingForward};
 
 /// Forwards that a lane holds in memory; above it they wait in the table.
@@ -12,12 +12,12 @@ pub(super) const LANE_WINDOW: usize = 1024;
 
 /// The open lanes by subscriber.
 #[derive(Default)]
-pub(super) struct LaneRegistry(HashMap<i64, LaneEntry>);
+pub(super) struct LaneRegistry(HashMap<SubscriberKey, LaneEntry>);
 
 /// The end of an attempt that was not written down.
 pub(super) struct UnwrittenSettlement {
-    pub(super) subscriber_id: i64,
-    pub(super) forward_id: i64,
+    pub(super) subscriber_id: SubscriberKey,
+    pub(super) forward_id: ForwardKey,
     /// It was settled under an epoch that was never granted. Else the forward is gone: it may have been
     /// erased while in flight.
     pub(super) is_fenced: bool,
@@ -32,7 +32,7 @@ struct LaneEntry {
 impl LaneRegistry {
     /// Opens a lane, in the place of one that ended; it begins spilled. There is no other instance that
     /// could hold it, so it is leased for good.
-    pub(super) fn open(&mut self, subscriber_id: i64) -> OpenLane {
+    pub(super) fn open(&mut self, subscriber_id: SubscriberKey) -> OpenLane {
         let inbox = Arc::new(LaneInbox::default());
         let entry = LaneEntry {
             inbox: Arc::clone(&inbox),
@@ -67,7 +67,10 @@ impl LaneRegistry {
 
     /// Hands forwards over, each lane's together, so that it is woken once for all of them;
     /// or notifies the lane that some were left in the table.
-    pub(super) fn hand_over(&mut self, pending: impl IntoIterator<Item = (i64, PendingForward)>) {
+    pub(super) fn hand_over(
+        &mut self,
+        pending: impl IntoIterator<Item = (SubscriberKey, PendingForward)>,
+    ) {
         for (subscriber_id, pending) in pending {
             if let Some(entry) = self.0.get_mut(&subscriber_id) {
                 entry.pending.push(pending);
@@ -83,14 +86,14 @@ impl LaneRegistry {
     }
 
     /// A lane has read the table: it holds so many now, and `live` when that is all there is.
-    pub(super) fn refilled(&self, subscriber_id: i64, held: usize, live: bool) {
+    pub(super) fn refilled(&self, subscriber_id: SubscriberKey, held: usize, live: bool) {
         if let Some(entry) = self.0.get(&subscriber_id) {
             entry.inbox.refilled(held, live);
         }
     }
 
     /// The table knows of these lanes' forwards what memory does not.
-    pub(super) fn spill(&self, subscribers: &[i64]) {
+    pub(super) fn spill(&self, subscribers: &[SubscriberKey]) {
         for entry in subscribers.iter().filter_map(|id| self.0.get(id)) {
             entry.inbox.spill();
         }

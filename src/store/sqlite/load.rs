@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::report_facts::{facts, members};
 use super::{poll_state, rows};
+use crate::model::MessageKey;
 use crate::plan::group::{
     EventKeys, Keys, Known, KnownEvent, KnownReport, MOST_NAMES, MOST_TEMPLATES, MessageName,
     NameLink, ReportPlace, WebhookState,
@@ -103,7 +104,7 @@ impl Loading<'_, '_> {
                 continue;
             };
             let report = find
-                .query_row([message_id, place.1], |row| {
+                .query_row(params![message_id, place.1], |row| {
                     Ok(KnownReport {
                         place: ReportPlace::Stored {
                             key: row.get(0)?,
@@ -162,7 +163,7 @@ impl Loading<'_, '_> {
                 continue;
             }
             let members = self.known.people.names_of_members(keys);
-            let Some(message_id) = state.key else {
+            let Some(message_id) = state.key.map(MessageKey::number) else {
                 continue;
             };
             let facts = facts(self.connection, message_id, (keys, state), &members)?;
@@ -174,7 +175,7 @@ impl Loading<'_, '_> {
         }
         let messages = self.known.messages.iter().enumerate();
         let mut places: HashMap<i64, usize> = messages
-            .filter_map(|(place, state)| Some((state.as_ref()?.key?, place)))
+            .filter_map(|(place, state)| Some((state.as_ref()?.key?.number(), place)))
             .collect();
         for (source, names) in people {
             for message_id in self.failures(source, &names)? {

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::forward_reads::{self, alert_of};
 use super::reader::{Reader, SqliteQuery};
 use super::{explanations, same_person};
-use crate::model::{Kind, SkipReason, Status};
+use crate::model::{Kind, SkipReason, Status, SubscriberKey};
 use crate::store::Error;
 use crate::store::query::WebhookReportQuery;
 use crate::store::timeline::{
@@ -79,7 +79,7 @@ fn add_forwards(
     for forward in forward_reads::of_message(connection, message_id)? {
         let report_id = forward.forward.report_id;
         let mut reports = reports.iter_mut();
-        if let Some(report) = reports.find(|report| report.report_id == report_id) {
+        if let Some(report) = reports.find(|report| Some(report.report_id) == report_id) {
             report.forwards.push(forward);
         }
     }
@@ -251,7 +251,7 @@ fn read_skipped(
 ) -> rusqlite::Result<Vec<SkippedRecord>> {
     #[derive(serde::Deserialize)]
     struct StoredSkip {
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         reason: SkipReason,
     }
     let skipped: Vec<StoredSkip> = serde_json::from_str(json).map_err(super::cell::unreadable)?;

@@ -6,12 +6,16 @@ use rusqlite::Connection;
 
 use super::reader::{Reader, SqliteQuery};
 use super::reseal::all_used;
+use crate::model::SubscriberKey;
 use crate::store::query::{KeyQuery, MissingKeyQuery, SubscriberKeyQuery};
 use crate::store::seal::KeyId;
 use crate::store::{Error, KeysRecord};
 
 /// The ids of the keys that this subscriber's values are sealed with.
-fn keys_of(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<BTreeSet<KeyId>> {
+fn keys_of(
+    connection: &Connection,
+    subscriber_id: SubscriberKey,
+) -> rusqlite::Result<BTreeSet<KeyId>> {
     let mut used = BTreeSet::new();
     for sql in [
         "SELECT substr(sealed, 1, 9) FROM subscriber_secret WHERE subscriber_id = ?1",

@@ -10,7 +10,7 @@ use super::forward_reads::FORWARDS;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, SqliteQuery};
 use super::subscribers::load;
-use crate::model::Subscriber;
+use crate::model::{Subscriber, SubscriberKey};
 use crate::store::overview::{SubscriberHealth, SubscriberOverview};
 use crate::store::query::{
     BacklogQuery, Listing, Reached, ReadableQuery, SubscriberHealthQuery, SubscriberQuery,
@@ -23,7 +23,7 @@ const DAY_MS: i64 = 24 * 3600 * 1000;
 const LOOK_BACK_MS: i64 = 30 * DAY_MS;
 
 /// Forwards that were delivered and given up, by the key of their subscriber.
-type SettledCounts = HashMap<i64, (u64, u64)>;
+type SettledCounts = HashMap<SubscriberKey, (u64, u64)>;
 
 /// What is pending is counted for so long at least.
 const LEAST: Duration = Duration::from_millis(100);
@@ -93,7 +93,7 @@ impl Reader {
             let found =
                 part.query_map(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             // Counted as a whole or not at all.
-            let found: Vec<(i64, u64, u64)> = found.collect::<rusqlite::Result<_>>()?;
+            let found: Vec<(SubscriberKey, u64, u64)> = found.collect::<rusqlite::Result<_>>()?;
             for (id, delivered, gave_up) in found {
                 let counts = ended.entry(id).or_default();
                 *counts = (counts.0 + delivered, counts.1 + gave_up);
@@ -185,14 +185,14 @@ fn read_backlog(connection: &Connection) -> rusqlite::Result<Vec<Backlog>> {
 
 /// When the next pending forward is, or was, to be tried, ms since 1970 UTC. The index has those
 /// that were never tried and the others apart.
-fn next_due_ms(connection: &Connection, id: i64) -> rusqlite::Result<Option<i64>> {
+fn next_due_ms(connection: &Connection, id: SubscriberKey) -> rusqlite::Result<Option<i64>> {
     let mut first = connection.prepare(
         "SELECT due_at_ms FROM forward INDEXED BY forward_due WHERE state = 'pending' \
          AND subscriber_id = ?1 AND (attempts > 0) = ?2 ORDER BY due_at_ms LIMIT 1",
     )?;
     let mut next_ms: Option<i64> = None;
     for are_retries in [0, 1] {
-        let found = first.query_row([id, are_retries], |row| row.get(0));
+        let found = first.query_row(params![id, are_retries], |row| row.get(0));
         next_ms = next_ms.into_iter().chain(found.optional()?).min();
     }
     Ok(next_ms)
@@ -201,7 +201,7 @@ fn next_due_ms(connection: &Connection, id: i64) -> rusqlite::Result<Option<i64>
 /// Counts the attempts of the last 24 h.
 fn count_attempts(
     connection: &Connection,
-    id: i64,
+    id: SubscriberKey,
     now_ms: i64,
     health: &mut SubscriberHealth,
 ) -> rusqlite::Result<()> {

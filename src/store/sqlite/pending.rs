@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use crate::model::Subscriber;
+use crate::model::{Subscriber, SubscriberKey};
 use crate::store::{Backlog, PendingForward};
 
 /// Times that are kept apart for one subscriber; beyond that neighbours become one.
@@ -40,17 +40,17 @@ pub(super) struct Pending(Mutex<PendingCounts>);
 
 #[derive(Debug, Default)]
 struct PendingCounts {
-    subscribers: HashMap<i64, PendingCount>,
+    subscribers: HashMap<SubscriberKey, PendingCount>,
     /// What the transaction under way has changed.
     changes: Vec<PendingChange>,
     /// The subscribers that are not removed, once they are read: of others no count is shown.
-    known: Option<HashSet<i64>>,
+    known: Option<HashSet<SubscriberKey>>,
 }
 
 /// A forward became pending, or stopped being so.
 #[derive(Debug, Clone, Copy)]
 struct PendingChange {
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     pending_since_ms: i64,
     is_more: bool,
 }
@@ -101,7 +101,7 @@ impl Pending {
     /// Counts the table, and from here on all that this connection changes of the rows in it.
     /// Each connection of the writer is watched once.
     pub(super) fn watch(this: &Arc<Self>, connection: &Connection) -> rusqlite::Result<()> {
-        let mut subscribers: HashMap<i64, PendingCount> = HashMap::new();
+        let mut subscribers: HashMap<SubscriberKey, PendingCount> = HashMap::new();
         let mut select = connection.prepare(
             "SELECT subscriber_id, pending_since_ms FROM forward WHERE state = 'pending'",
         )?;
@@ -139,7 +139,7 @@ impl Pending {
     }
 
     /// The transaction under way queues these, each for its subscriber.
-    pub(super) fn queued(&self, pending: &[(i64, PendingForward)]) {
+    pub(super) fn queued(&self, pending: &[(SubscriberKey, PendingForward)]) {
         let changes = pending.iter().map(|(subscriber_id, of)| PendingChange {
             subscriber_id: *subscriber_id,
             pending_since_ms: of.pending_since_ms,
@@ -180,7 +180,7 @@ impl Pending {
     pub(super) fn backlog(&self) -> Vec<Backlog> {
         let counts = self.locked();
         let known = counts.known.as_ref();
-        let backlog = |(subscriber_id, count): (&i64, &PendingCount)| Backlog {
+        let backlog = |(subscriber_id, count): (&SubscriberKey, &PendingCount)| Backlog {
             subscriber_id: *subscriber_id,
             pending: count.pending,
             oldest_pending_since_ms: count.since.keys().next().copied().unwrap_or_default(),
@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::model::{NewSubscriber, SubscriberKind};
+    use crate::model::{ForwardKey, LanePlace, MessageKey, NewSubscriber, SubscriberKind};
     use crate::store::change::InsertSubscriber;
     use crate::store::query::BacklogQuery;
     use crate::store::step::NotifyConditions;
@@ -227,11 +227,11 @@ mod tests {
     /// A forward that is pending since then.
     fn forward(since_ms: i64) -> PendingForward {
         PendingForward {
-            forward_id: 1,
+            forward_id: ForwardKey::of(1),
             uid: Uuid::nil(),
-            message_id: 1,
+            message_id: MessageKey::of(1),
             payload: Bytes::from_static(b"{}"),
-            place: (0, 0, 1),
+            place: (0, 0, LanePlace::of(1)),
             attempts: 0,
             pending_since_ms: since_ms,
             due_at_ms: since_ms,
@@ -243,7 +243,13 @@ mod tests {
         let mut backlog: Vec<_> = pending
             .backlog()
             .into_iter()
-            .map(|of| (of.subscriber_id, of.pending, of.oldest_pending_since_ms))
+            .map(|of| {
+                (
+                    of.subscriber_id.number(),
+                    of.pending,
+                    of.oldest_pending_since_ms,
+                )
+            })
             .collect();
         backlog.sort_unstable();
         backlog
@@ -291,12 +297,13 @@ mod tests {
         connection.execute_batch(insert).unwrap();
         let pending = watched(&connection);
         pending.begin();
-        pending.queued(&[(7, forward(50))]);
+        let [seven, eight] = [7, 8].map(SubscriberKey::of);
+        pending.queued(&[(seven, forward(50))]);
         connection
             .execute_batch("BEGIN; DELETE FROM forward; ROLLBACK")
             .unwrap();
         pending.begin();
-        pending.queued(&[(7, forward(200)), (8, forward(300))]);
+        pending.queued(&[(seven, forward(200)), (eight, forward(300))]);
         pending.commit();
         assert_eq!(counted(&pending), [(7, 2, 100), (8, 1, 300)]);
     }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{
     About, AccountEvent, Echo, EventGroup, FilledTemplate, Kind, MessageType, Parameters,
-    Registration, Report, ReportError, SendResult, Status, Word as _,
+    Registration, Report, ReportError, SendResult, Status, WebhookKey, Word as _,
 };
 use crate::plan::group::Work;
 use crate::plan::{Arrival, Registering};
@@ -30,11 +30,11 @@ impl Piece {
         match self {
             Self::Webhook(arrival) => Work::Webhook(arrival),
             Self::Again(webhook_id, arrival) => Work::Again {
-                webhook_id: *webhook_id,
+                webhook_id: WebhookKey::of(*webhook_id),
                 arrival,
             },
             Self::More(webhook_id, arrival) => Work::More {
-                webhook_id: *webhook_id,
+                webhook_id: WebhookKey::of(*webhook_id),
                 arrival,
             },
             Self::Registration(registering) => Work::Registration(registering),

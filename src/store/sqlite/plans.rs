@@ -13,7 +13,7 @@ use super::{
     webhooks,
 };
 use crate::clock::Clock;
-use crate::model::{ErrorCode, ForwardState, Status};
+use crate::model::{ErrorCode, ForwardState, Status, SubscriberKey};
 use crate::plan::BroadcastCounts;
 use crate::store::broadcast::BroadcastRecord;
 use crate::store::query::{
@@ -177,14 +177,16 @@ fn any_other_list_of_messages_is_read_by_key() {
 #[test]
 fn a_list_of_forwards_is_read_by_an_index_or_by_key() {
     let pending: fn(&mut ForwardQuery) = |query| {
-        query.subscriber_id = Some(1);
+        query.subscriber_id = Some(SubscriberKey::of(1));
         query.state = Some(ForwardState::Pending);
     };
     let cases: Cases<ForwardQuery> = vec![
         ("all", |_| ()),
-        ("a subscriber", |query| query.subscriber_id = Some(1)),
+        ("a subscriber", |query| {
+            query.subscriber_id = Some(SubscriberKey::of(1));
+        }),
         ("given up with an error", |query| {
-            query.subscriber_id = Some(1);
+            query.subscriber_id = Some(SubscriberKey::of(1));
             query.state = Some(ForwardState::GaveUp);
             query.error = Some(ErrorCode::Timeout);
             query.since_ms = Some(1);
@@ -213,7 +215,7 @@ fn a_list_of_attempts_is_read_by_key() {
     let cases: Cases<AttemptQuery> = vec![
         ("all", |_| ()),
         ("those of an owner's subscriber", |query| {
-            query.subscriber_id = Some(1);
+            query.subscriber_id = Some(SubscriberKey::of(1));
             query.scope = an_owner();
         }),
         ("failed with an error", |query| {
@@ -333,7 +335,7 @@ fn every_other_list_is_read_by_key() {
         for (what, select) in [
             ("audit", audit::select()),
             ("templates", templates::select()),
-            ("replays", replays::select(Some(&[1]))),
+            ("replays", replays::select(Some(&[SubscriberKey::of(1)]))),
             ("polls", polls::select(Some("meta"))),
         ] {
             check(connection, what, &select, BY_KEY, false);

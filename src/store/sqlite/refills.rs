@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::backend;
 use super::lane_registry::LANE_WINDOW;
 use super::writer::Core;
-use crate::model::Ordering;
+use crate::model::{ForwardKey, LanePlace, MessageKey, Ordering, SubscriberKey};
 use crate::plan::refill::{LaneFacts, LaneFill, Portion, QueuedForward, put_off_until_ms};
 use crate::store::{Error, LaneContents, PendingForward, Refill};
 
@@ -19,7 +19,7 @@ const PENDING_COLUMNS: &str = "forward.forward_id, forward.uid, forward.message_
      forward.due_at_ms, forward.last_attempt_ms";
 
 fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
-    let forward_id = row.get(0)?;
+    let forward_id: ForwardKey = row.get(0)?;
     let uid: [u8; 16] = row.get(1)?;
     let payload: Vec<u8> = row.get(3)?;
     Ok(PendingForward {
@@ -27,7 +27,7 @@ fn read_pending(row: &Row<'_>) -> rusqlite::Result<PendingForward> {
         uid: Uuid::from_bytes(uid),
         message_id: row.get(2)?,
         payload: payload.into(),
-        place: (row.get(4)?, row.get(5)?, forward_id),
+        place: (row.get(4)?, row.get(5)?, LanePlace::of(forward_id.number())),
         attempts: row.get(6)?,
         pending_since_ms: row.get(7)?,
         due_at_ms: row.get(8)?,
@@ -49,7 +49,7 @@ impl Core {
     /// is due, oldest first, with the earlier forwards of the same messages.
     pub(super) fn refill(
         &mut self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         held: LaneContents,
     ) -> Result<Refill, Error> {
         if !self.is_settled() {
@@ -79,9 +79,9 @@ impl Core {
 
     fn read_refill(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         held: LaneContents,
-    ) -> rusqlite::Result<(Refill, Vec<(i64, i64)>)> {
+    ) -> rusqlite::Result<(Refill, Vec<(MessageKey, i64)>)> {
         let now_ms = self.clock.now_ms();
         let mut subscribers = self.subscribers.iter();
         let subscriber = subscribers.find(|subscriber| subscriber.id == subscriber_id);
@@ -125,7 +125,7 @@ impl Core {
     /// again.
     fn read_due(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         mut portion: Portion,
         fill: &mut LaneFill<PendingForward>,
         now_ms: i64,
@@ -159,7 +159,7 @@ impl Core {
             if fill.knows(row.get(0)?) {
                 continue;
             }
-            let message_id: i64 = row.get(1)?;
+            let message_id: MessageKey = row.get(1)?;
             let siblings = of_message
                 .query_map(params![message_id, subscriber_id], read_pending)?
                 .collect::<rusqlite::Result<Vec<PendingForward>>>()?;
@@ -172,7 +172,12 @@ impl Core {
     }
 
     /// When the next of that kind comes due after `now_ms`.
-    fn next_due_ms(&self, subscriber_id: i64, retries: bool, now_ms: i64) -> rusqlite::Result<i64> {
+    fn next_due_ms(
+        &self,
+        subscriber_id: SubscriberKey,
+        retries: bool,
+        now_ms: i64,
+    ) -> rusqlite::Result<i64> {
         let next_ms: Option<i64> = self
             .connection
             .prepare_cached(
@@ -186,7 +191,11 @@ impl Core {
     }
 
     /// Puts off what waits for an earlier forward of its message.
-    fn put_off(&mut self, subscriber_id: i64, messages: &[(i64, i64)]) -> Result<(), Error> {
+    fn put_off(
+        &mut self,
+        subscriber_id: SubscriberKey,
+        messages: &[(MessageKey, i64)],
+    ) -> Result<(), Error> {
         self.change(
             "put off what waits for an earlier forward",
             |connection, now_ms| {

@@ -11,6 +11,7 @@ use super::replays::end;
 use super::requeue::Requeue;
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend};
+use crate::model::{ForwardKey, ReplayKey, SubscriberKey};
 use crate::store::Error;
 use crate::store::replay::{ReplayState, ReplayStep, RunningReplay};
 use crate::store::step::AdvanceReplay;
@@ -84,7 +85,7 @@ impl Core {
     }
 }
 
-fn has_room(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<bool> {
+fn has_room(connection: &Connection, subscriber_id: SubscriberKey) -> rusqlite::Result<bool> {
     let pending: usize = connection.query_row(
         "SELECT count(*) FROM (SELECT 1 FROM forward INDEXED BY forward_due \
          WHERE state = 'pending' AND subscriber_id = ?1 LIMIT ?2)",
@@ -96,7 +97,7 @@ fn has_room(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<boo
 
 /// The next forwards to be queued, and where to look after them.
 fn look(connection: &Connection, replay: RunningReplay) -> rusqlite::Result<(Vec<i64>, i64)> {
-    let until_id = replay.next_id.saturating_add(SPAN);
+    let until_id = replay.next.key().saturating_add(SPAN);
     let found: Vec<i64> = connection
         .prepare(&format!(
             "SELECT forward.forward_id FROM replay CROSS JOIN forward \
@@ -105,7 +106,7 @@ fn look(connection: &Connection, replay: RunningReplay) -> rusqlite::Result<(Vec
              ORDER BY forward.forward_id LIMIT ?4"
         ))?
         .query_map(
-            params![replay.replay_id, replay.next_id, until_id, CHUNK],
+            params![replay.replay_id, replay.next.key(), until_id, CHUNK],
             |row| row.get(0),
         )?
         .collect::<rusqlite::Result<_>>()?;
@@ -130,7 +131,7 @@ fn step(
             "UPDATE replay SET next_id = min(?3, last_id + 1) \
              WHERE replay_id = ?1 AND next_id = ?2 AND state = 'running'",
         )?
-        .execute([replay_id, replay.next_id, next_id])?;
+        .execute(params![replay_id, replay.next.key(), next_id])?;
     if went == 0 {
         return Ok(0);
     }
@@ -159,7 +160,7 @@ fn step(
 
 fn queue(
     connection: &Connection,
-    replay_id: i64,
+    replay_id: ReplayKey,
     ids: &[i64],
     now_ms: i64,
 ) -> rusqlite::Result<usize> {
@@ -176,8 +177,8 @@ fn queue(
     let mut requeue = Requeue::again(connection, new_id, now_ms)?;
     let mut queued = 0;
     for id in ids {
-        let together: Vec<i64> = of_message
-            .query_map([replay_id, *id], |row| row.get(0))?
+        let together: Vec<ForwardKey> = of_message
+            .query_map(params![replay_id, id], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         queued += together.len();
         for forward_id in together {

@@ -10,8 +10,8 @@ use super::clause::{Clause, Select};
 use super::listing::ListedTable;
 use super::reader::{Reader, SqliteQuery};
 use super::{backend, enqueue, ranges};
-use crate::model::Word as _;
-use crate::store::query::{Listing, ReplayDetailQuery, ReplayQuery, RunningReplayQuery};
+use crate::model::{ReplayKey, SubscriberKey, Word as _};
+use crate::store::query::{ListPlace, Listing, ReplayDetailQuery, ReplayQuery, RunningReplayQuery};
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, RunningReplay};
 use crate::store::{Error, StoreChange};
 
@@ -25,7 +25,7 @@ impl Changing<'_> {
     /// [`Error::Backend`].
     pub(super) fn begin_replay(
         &mut self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         selection: &ReplaySelection,
     ) -> Result<ReplayRecord, Error> {
         let replay = begin(self.connection, subscriber_id, selection, self.now_ms)
@@ -38,7 +38,10 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub(super) fn cancel_replay(&mut self, replay_id: i64) -> Result<(ReplayRecord, bool), Error> {
+    pub(super) fn cancel_replay(
+        &mut self,
+        replay_id: ReplayKey,
+    ) -> Result<(ReplayRecord, bool), Error> {
         let cancel = || -> rusqlite::Result<_> {
             let cancelled = ReplayState::Cancelled;
             let is_stopped = end(self.connection, replay_id, cancelled, self.now_ms)?;
@@ -75,7 +78,7 @@ impl SqliteQuery for RunningReplayQuery {
                     Ok(RunningReplay {
                         replay_id: row.get(0)?,
                         subscriber_id: row.get(1)?,
-                        next_id: row.get(2)?,
+                        next: ListPlace::of(row.get(2)?),
                     })
                 })?
                 .collect()
@@ -105,7 +108,7 @@ impl SqliteQuery for ReplayDetailQuery {
 }
 
 /// The statement of a list of replays.
-pub(super) fn select(subscribers: Option<&[i64]>) -> Select {
+pub(super) fn select(subscribers: Option<&[SubscriberKey]>) -> Select {
     let mut clause = Clause::default();
     let subscribers = subscribers.map(|ids| serde_json::to_string(ids).unwrap_or_default());
     let condition = "replay.subscriber_id IN (SELECT value FROM json_each(?))";
@@ -115,7 +118,7 @@ pub(super) fn select(subscribers: Option<&[i64]>) -> Select {
 
 fn begin(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     selection: &ReplaySelection,
     now_ms: i64,
 ) -> rusqlite::Result<ReplayRecord> {
@@ -138,7 +141,7 @@ fn begin(
     } else {
         ReplayState::Running
     };
-    let replay_id: i64 = connection.query_row(
+    let replay_id: ReplayKey = connection.query_row(
         "INSERT INTO replay (uid, subscriber_id, state, states, since_ms, until_ms, error_code, \
          source, sources, status, new_id, first_id, next_id, last_id, queued, created_at_ms, \
          finished_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13, 0, \
@@ -165,7 +168,7 @@ fn begin(
     find(connection, replay_id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-fn find(connection: &Connection, replay_id: i64) -> rusqlite::Result<Option<ReplayRecord>> {
+fn find(connection: &Connection, replay_id: ReplayKey) -> rusqlite::Result<Option<ReplayRecord>> {
     connection
         .query_row(
             &format!("{SELECT} WHERE replay_id = ?1"),
@@ -178,7 +181,7 @@ fn find(connection: &Connection, replay_id: i64) -> rusqlite::Result<Option<Repl
 /// Ends a replay that is under way; returns whether it was.
 pub(super) fn end(
     connection: &Connection,
-    replay_id: i64,
+    replay_id: ReplayKey,
     state: ReplayState,
     now_ms: i64,
 ) -> rusqlite::Result<bool> {

@@ -8,13 +8,14 @@ use super::accept::decide;
 use super::clause::Clause;
 use super::reader::{Reader, SqliteQuery};
 use super::{search, sources};
+use crate::model::WebhookKey;
 use crate::plan::group::PublicIds;
 use crate::store::commit::reread;
 use crate::store::query::{ReparsePreviewQuery, ReprocessableQuery, StoredWebhookQuery};
 use crate::store::{Error, Reread, StoredWebhook};
 
 impl SqliteQuery for ReprocessableQuery {
-    fn answer(self, reader: &Reader) -> Result<Vec<i64>, Error> {
+    fn answer(self, reader: &Reader) -> Result<Vec<WebhookKey>, Error> {
         let Self {
             selection,
             not_before_ms,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::changes::Changing;
 use super::enqueue::new_uid;
 use super::{backend, forward_reads, ranges};
+use crate::model::{ForwardKey, ReplayKey, SubscriberKey};
 use crate::store::query::Scope;
 use crate::store::timeline::ForwardDetail;
 use crate::store::{Error, RetrySelection};
@@ -18,8 +19,9 @@ impl Changing<'_> {
     pub(super) fn retry(&mut self, selection: &RetrySelection) -> Result<usize, Error> {
         let changed = retry(self.connection, selection, self.now_ms)
             .map_err(|error| backend("cannot queue the forwards again".to_owned(), error))?;
-        let mut subscribers: Vec<i64> = changed.iter().map(|(_, subscriber)| *subscriber).collect();
-        subscribers.sort_unstable();
+        let mut subscribers: Vec<SubscriberKey> =
+            changed.iter().map(|(_, subscriber)| *subscriber).collect();
+        subscribers.sort_unstable_by_key(|subscriber| subscriber.number());
         subscribers.dedup();
         self.after.spill(subscribers);
         Ok(changed.len())
@@ -31,7 +33,7 @@ impl Changing<'_> {
     /// [`Error::Backend`].
     pub(super) fn forward(
         &self,
-        forward_id: i64,
+        forward_id: ForwardKey,
         scope: &Scope,
     ) -> Result<Option<ForwardDetail>, Error> {
         forward_reads::detail(self.connection, forward_id, scope)
@@ -45,7 +47,7 @@ fn retry(
     connection: &Connection,
     selection: &RetrySelection,
     now_ms: i64,
-) -> rusqlite::Result<Vec<(i64, i64)>> {
+) -> rusqlite::Result<Vec<(ForwardKey, SubscriberKey)>> {
     let mut select = connection.prepare_cached(
         "SELECT forward_id, subscriber_id FROM forward \
          WHERE forward_id IN (SELECT value FROM json_each(?1)) \
@@ -53,7 +55,7 @@ fn retry(
          AND subscriber_id IN (SELECT subscriber_id FROM subscriber WHERE removed_at_ms IS NULL)",
     )?;
     let ids = serde_json::to_string(&selection.forward_ids).unwrap_or_else(|_| "[]".to_owned());
-    let found: Vec<(i64, i64)> = select
+    let found: Vec<(ForwardKey, SubscriberKey)> = select
         .query_map([ids], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let mut requeue = Requeue::again(connection, selection.new_id, now_ms)?;
@@ -99,16 +101,16 @@ impl<'a> Requeue<'a> {
     /// Queues this one, for a replay when one is named.
     pub(super) fn forward(
         &mut self,
-        forward_id: i64,
-        replay_id: Option<i64>,
+        forward_id: ForwardKey,
+        replay_id: Option<ReplayKey>,
     ) -> rusqlite::Result<()> {
         let uid = self.keep.as_ref().map(|_| new_uid(self.now_ms));
         if let Some(keep) = &mut self.keep {
-            keep.execute([forward_id, self.now_ms])?;
+            keep.execute(params![forward_id, self.now_ms])?;
         }
         let uid = uid.as_ref().map(Uuid::as_bytes);
         self.update
             .execute(params![forward_id, self.now_ms, uid, replay_id])?;
-        ranges::requeued(self.connection, forward_id, self.now_ms)
+        ranges::requeued(self.connection, forward_id.number(), self.now_ms)
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, Statement, ToSql, params};
 
 use super::sparse_statement::SparseStatement;
 use crate::model::{
-    Message, MessageType, RegisteredFields, ReportError, Status, TypeRule, Word as _,
+    Message, MessageType, RegisteredFields, ReportError, Status, TypeRule, WebhookKey, Word as _,
 };
 use crate::plan::group::{EventRow, MessageName, MessageState, ReportRow, WebhookRow, channels};
 
@@ -196,7 +196,7 @@ pub(super) const INSERT_REPORT: &str = "INSERT INTO report (message_id, webhook_
 pub(super) fn insert_report(
     statement: &mut SparseStatement<'_>,
     row: &ReportRow<'_>,
-    (message_id, webhook_id): (i64, Option<i64>),
+    (message_id, webhook_id): (i64, Option<WebhookKey>),
 ) -> rusqlite::Result<i64> {
     let report = &*row.report;
     let error = report.error();
@@ -283,7 +283,7 @@ pub(super) fn insert_webhook(
 pub(super) fn insert_event(
     connection: &Connection,
     row: &EventRow<'_>,
-    (source_id, webhook_id): (i64, i64),
+    (source_id, webhook_id): (i64, WebhookKey),
 ) -> rusqlite::Result<i64> {
     let event = &*row.event;
     connection

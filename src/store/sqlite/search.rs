@@ -14,7 +14,7 @@ use super::messages::{SELECT_MESSAGE, read_message};
 use super::ranges::{self, Timed};
 use super::reader::{Reader, SqliteQuery};
 use super::same_person;
-use crate::model::digits;
+use crate::model::{ForwardKey, digits};
 use crate::store::overview::MessageCount;
 use crate::store::query::{Listing, MessageCountQuery, MessageQuery, Scope, TimelineQuery};
 use crate::store::timeline::{MessageRecord, Timeline};
@@ -206,7 +206,7 @@ impl Reader {
         timeline: &mut Timeline,
     ) -> Result<(), Error> {
         let (forwards, names) = self.read("read whose forwards they are", |connection| {
-            let forwards: Vec<i64> = connection
+            let forwards: Vec<ForwardKey> = connection
                 .prepare(
                     "SELECT forward_id FROM forward JOIN subscriber USING (subscriber_id) \
                      WHERE message_id = ?1 AND owner = ?2",

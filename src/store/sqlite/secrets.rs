@@ -13,7 +13,7 @@ use url::Url;
 use super::backend;
 use super::keys::RowKeys;
 use super::reader::{Reader, SqliteQuery};
-use crate::model::{Headers, SecretText, SigningSecret};
+use crate::model::{Headers, SecretText, SigningSecret, SubscriberKey};
 use crate::store::query::OutboundQuery;
 use crate::store::seal::{KeyRing, SealError, SealedCell};
 use crate::store::{Error, Outbound, SubscriberSecret};
@@ -35,18 +35,17 @@ type SecretRow = (i64, Vec<u8>, Option<i64>);
 #[derive(Clone, Copy)]
 pub(super) enum SecretValue<'a> {
     Secret(i64),
-    Header(i64, &'a str),
-    Url(i64),
+    Header(SubscriberKey, &'a str),
+    Url(SubscriberKey),
 }
 
 impl SecretValue<'_> {
     fn in_place<T>(self, act: impl FnOnce(SealedCell<'_>) -> T) -> T {
         let (table, column, id, name) = match self {
-            Self::Secret(id) => ("subscriber_secret", "sealed", id, ""),
-            Self::Header(id, name) => ("subscriber_header", "sealed", id, name),
-            Self::Url(id) => ("subscriber", "url_sealed", id, ""),
+            Self::Secret(id) => ("subscriber_secret", "sealed", id.to_string(), ""),
+            Self::Header(id, name) => ("subscriber_header", "sealed", id.to_string(), name),
+            Self::Url(id) => ("subscriber", "url_sealed", id.to_string(), ""),
         };
-        let id = id.to_string();
         let row = [id.as_str(), name];
         act(SealedCell {
             table,
@@ -73,7 +72,7 @@ impl Sealed<'_> {
     /// Keeps a secret, which expires then if that is said.
     pub(super) fn add_secret(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         secret: &str,
         expires_at_ms: Option<i64>,
     ) -> Result<(), Error> {
@@ -103,7 +102,7 @@ impl Sealed<'_> {
     /// [`OLD_SECRETS`] are kept; without a time all of them end now.
     pub(super) fn rotate(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         secret: &SigningSecret,
         expiry_ms: i64,
         old_until_ms: Option<i64>,
@@ -138,7 +137,7 @@ impl Sealed<'_> {
     /// Sets headers of a subscriber's own, and takes those away that have no value.
     pub(super) fn change_headers(
         &self,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         headers: &BTreeMap<String, Option<SecretText>>,
     ) -> Result<(), Error> {
         let failed = |error| backend("cannot keep the headers".to_owned(), error);
@@ -165,7 +164,7 @@ impl Sealed<'_> {
     }
 
     /// Keeps the whole URL of a chat.
-    pub(super) fn set_url(&self, subscriber_id: i64, url: &str) -> Result<(), Error> {
+    pub(super) fn set_url(&self, subscriber_id: SubscriberKey, url: &str) -> Result<(), Error> {
         let sealed = self.seal(SecretValue::Url(subscriber_id), url)?;
         self.connection
             .execute(
@@ -177,7 +176,7 @@ impl Sealed<'_> {
     }
 
     /// All that a subscriber is sent to with, as one commit left it.
-    pub(super) fn outbound(&self, subscriber_id: i64) -> Result<Outbound, Error> {
+    pub(super) fn outbound(&self, subscriber_id: SubscriberKey) -> Result<Outbound, Error> {
         let failed = |error| backend("cannot read the subscriber's secrets".to_owned(), error);
         let (url, url_sealed): (String, Option<Vec<u8>>) = self
             .connection
@@ -201,7 +200,7 @@ impl Sealed<'_> {
     }
 
     /// The newest first.
-    fn secrets_of(&self, subscriber_id: i64) -> Result<Vec<SubscriberSecret>, Error> {
+    fn secrets_of(&self, subscriber_id: SubscriberKey) -> Result<Vec<SubscriberSecret>, Error> {
         let read = || -> rusqlite::Result<Vec<SecretRow>> {
             self.connection
                 .prepare_cached(
@@ -228,7 +227,7 @@ impl Sealed<'_> {
     }
 
     /// A subscriber's own headers, its credentials among them.
-    fn headers_of(&self, subscriber_id: i64) -> Result<Headers, Error> {
+    fn headers_of(&self, subscriber_id: SubscriberKey) -> Result<Headers, Error> {
         let read = || -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
             self.connection
                 .prepare_cached(
@@ -249,7 +248,7 @@ impl Sealed<'_> {
 /// The names of a subscriber's own headers, its credentials among them.
 pub(super) fn header_names(
     connection: &Connection,
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
 ) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare("SELECT name FROM subscriber_header WHERE subscriber_id = ?1 ORDER BY name")?
@@ -258,7 +257,10 @@ pub(super) fn header_names(
 }
 
 /// Removes all that a subscriber was sent to with.
-pub(super) fn forget(connection: &Connection, subscriber_id: i64) -> rusqlite::Result<()> {
+pub(super) fn forget(
+    connection: &Connection,
+    subscriber_id: SubscriberKey,
+) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM subscriber_secret WHERE subscriber_id = ?1",
         "DELETE FROM subscriber_header WHERE subscriber_id = ?1",

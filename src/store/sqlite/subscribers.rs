@@ -10,8 +10,8 @@ use super::subscriber_columns::{COLUMNS, cells_of_change, cells_of_new, read};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend, forwards, secrets};
 use crate::model::{
-    AUTHORIZATION, NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKind,
-    SubscriberState, quoted,
+    AUTHORIZATION, NewSubscriber, SigningSecret, Subscriber, SubscriberChange, SubscriberKey,
+    SubscriberKind, SubscriberState, quoted,
 };
 use crate::store::step::{ApplyStateChange, NoteFailing};
 use crate::store::{Error, StateChange, StoreChange};
@@ -65,7 +65,7 @@ impl Changing<'_> {
     /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
     pub(super) fn update_subscriber(
         &mut self,
-        id: i64,
+        id: SubscriberKey,
         change: &SubscriberChange,
     ) -> Result<Subscriber, Error> {
         let before = self.subscriber(id)?;
@@ -106,7 +106,7 @@ impl Changing<'_> {
     /// [`Error::NotFound`], [`Error::Backend`].
     pub(super) fn set_state(
         &mut self,
-        id: i64,
+        id: SubscriberKey,
         state: SubscriberState,
     ) -> Result<Subscriber, Error> {
         let change = StateChange {
@@ -126,7 +126,7 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub(super) fn remove_subscriber(&mut self, id: i64) -> Result<usize, Error> {
+    pub(super) fn remove_subscriber(&mut self, id: SubscriberKey) -> Result<usize, Error> {
         self.subscriber(id)?;
         let remove = || -> rusqlite::Result<usize> {
             let pending = forwards::count_pending(self.connection, id)?;
@@ -152,7 +152,7 @@ impl Changing<'_> {
     /// [`Error::NotFound`], [`Error::KeyMissing`], [`Error::Backend`].
     pub(super) fn rotate_secret(
         &mut self,
-        id: i64,
+        id: SubscriberKey,
         old_until_ms: Option<i64>,
     ) -> Result<(Subscriber, SigningSecret), Error> {
         let subscriber = self.subscriber(id)?;
@@ -164,7 +164,7 @@ impl Changing<'_> {
     }
 
     /// The subscriber of that key as it is now.
-    fn subscriber(&self, id: i64) -> Result<Subscriber, Error> {
+    fn subscriber(&self, id: SubscriberKey) -> Result<Subscriber, Error> {
         self.connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM subscriber WHERE subscriber_id = ?1 AND removed_at_ms IS NULL"
@@ -189,7 +189,7 @@ fn insert(
     connection: &Connection,
     new: &NewSubscriber,
     now_ms: i64,
-) -> rusqlite::Result<Option<i64>> {
+) -> rusqlite::Result<Option<SubscriberKey>> {
     let existing: Option<i64> = connection
         .query_row(
             "SELECT 1 FROM subscriber WHERE name = ?1 AND removed_at_ms IS NULL",
@@ -221,7 +221,7 @@ fn insert(
 /// `url` is what is to stand in the table where that changes.
 fn update(
     connection: &Connection,
-    id: i64,
+    id: SubscriberKey,
     change: &SubscriberChange,
     url: Option<String>,
 ) -> rusqlite::Result<()> {
@@ -246,7 +246,11 @@ fn update(
     Ok(())
 }
 
-fn change_state(connection: &Connection, id: i64, change: &StateChange) -> Result<(), Error> {
+fn change_state(
+    connection: &Connection,
+    id: SubscriberKey,
+    change: &StateChange,
+) -> Result<(), Error> {
     let changed = connection
         .execute(
             "UPDATE subscriber SET state = ?2, state_reason = ?3, \
@@ -276,14 +280,14 @@ impl SqliteStep for NoteFailing {
 }
 
 impl Core {
-    fn change_state(&mut self, id: i64, change: &StateChange) -> Result<(), Error> {
+    fn change_state(&mut self, id: SubscriberKey, change: &StateChange) -> Result<(), Error> {
         self.change("change the subscriber's state", |connection, _| {
             change_state(connection, id, change)
         })?;
         self.publish(&[])
     }
 
-    fn note_failing(&mut self, id: i64, since_ms: Option<i64>) -> Result<(), Error> {
+    fn note_failing(&mut self, id: SubscriberKey, since_ms: Option<i64>) -> Result<(), Error> {
         self.change("note that the subscriber fails", |connection, _| {
             connection
                 .execute(

@@ -9,6 +9,7 @@ use super::changes::Changing;
 use super::writer::WriterJob;
 use super::{SqliteStore, backend};
 use crate::access::token::{self, Hash, NewToken, TokenRecord};
+use crate::model::TokenKey;
 use crate::store::Error;
 
 /// The tokens as they stand in the table.
@@ -110,13 +111,13 @@ impl Changing<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Backend`].
-    pub(super) fn revoke_token(&mut self, token_id: i64) -> Result<TokenRecord, Error> {
+    pub(super) fn revoke_token(&mut self, token_id: TokenKey) -> Result<TokenRecord, Error> {
         let revoke = || -> rusqlite::Result<Option<(Hash, TokenRecord)>> {
             self.connection
                 .query_row(
                     "UPDATE token SET revoked_at_ms = coalesce(revoked_at_ms, ?2) \
                      WHERE token_id = ?1 RETURNING *",
-                    [token_id, self.now_ms],
+                    params![token_id, self.now_ms],
                     read_token,
                 )
                 .optional()
@@ -146,7 +147,7 @@ impl SqliteStore {
         found.cloned()
     }
 
-    pub(in crate::store) fn note_token_used(&self, token_id: i64) {
+    pub(in crate::store) fn note_token_used(&self, token_id: TokenKey) {
         let now_ms = self.clock.now_ms();
         let is_new = {
             let mut tokens = self
@@ -166,7 +167,7 @@ impl SqliteStore {
             let noted = core.change("note the token's use", |connection, _| {
                 let sql = "UPDATE token SET last_used_ms = ?2 WHERE token_id = ?1";
                 connection
-                    .execute(sql, [token_id, now_ms])
+                    .execute(sql, params![token_id, now_ms])
                     .map_err(|error| backend("cannot note the token's use".to_owned(), error))
             });
             if let Err(error) = noted {

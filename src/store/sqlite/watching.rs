@@ -16,7 +16,7 @@ use super::apply::Enqueued;
 use super::reader::{Reader, SqliteQuery};
 use super::writer::Core;
 use super::{SqliteStep, SqliteStore, backend, due};
-use crate::model::Subscriber;
+use crate::model::{ConditionKey, Subscriber};
 use crate::plan::{self, event::Event};
 use crate::store::Error;
 use crate::store::query::{ArrivedQuery, NotifiedQuery, TrafficQuery, UnconfirmedQuery};
@@ -39,8 +39,8 @@ impl SqliteQuery for ArrivedQuery {
                 [],
                 |row| {
                     Ok(Position {
-                        webhook_id: row.get(0)?,
-                        report_id: row.get(1)?,
+                        webhook: row.get(0)?,
+                        report: row.get(1)?,
                     })
                 },
             )?;
@@ -51,8 +51,8 @@ impl SqliteQuery for ArrivedQuery {
                 });
             };
             let position = Position {
-                webhook_id: last.webhook_id.min(after.webhook_id + STEP),
-                report_id: last.report_id.min(after.report_id + STEP),
+                webhook: last.webhook.min(after.webhook + STEP),
+                report: last.report.min(after.report + STEP),
             };
             let mut counts = Vec::new();
             count_webhooks(connection, after, position, &mut counts)?;
@@ -131,7 +131,7 @@ fn count_webhooks(
         "SELECT source.name, count(*), sum(unreadable > 0) FROM webhook JOIN source \
          USING (source_id) WHERE webhook_id > ?1 AND webhook_id <= ?2 GROUP BY source_id",
     )?;
-    let mut rows = rows.query([after.webhook_id, until.webhook_id])?;
+    let mut rows = rows.query([after.webhook, until.webhook])?;
     while let Some(row) = rows.next()? {
         let source: String = row.get(0)?;
         let unreadable: u64 = row.get(2)?;
@@ -154,7 +154,7 @@ fn count_reports(
          THEN coalesce(error_key, 'unknown') END AS failure, count(*) FROM report \
          WHERE report_id > ?1 AND report_id <= ?2 GROUP BY failure",
     )?;
-    let mut rows = rows.query([after.report_id, until.report_id])?;
+    let mut rows = rows.query([after.report, until.report])?;
     let mut reports = 0;
     while let Some(row) = rows.next()? {
         let (failure, count): (Option<String>, u64) = (row.get(0)?, row.get(1)?);
@@ -187,7 +187,7 @@ impl SqliteStep for NotifyConditions {
 }
 
 impl Core {
-    fn notify(&mut self, changes: &[EventTransition], gone: &[i64]) -> Result<(), Error> {
+    fn notify(&mut self, changes: &[EventTransition], gone: &[ConditionKey]) -> Result<(), Error> {
         let subscribers = Arc::clone(&self.subscribers);
         self.queue("queue events", |connection, now_ms| {
             notify(connection, changes, gone, &subscribers, now_ms)
@@ -198,7 +198,7 @@ impl Core {
 fn notify(
     connection: &Connection,
     changes: &[EventTransition],
-    gone: &[i64],
+    gone: &[ConditionKey],
     subscribers: &[Arc<Subscriber>],
     now_ms: i64,
 ) -> rusqlite::Result<Enqueued> {
@@ -209,7 +209,7 @@ fn notify(
     }
     let mut pending = Enqueued::new();
     for change in changes {
-        let condition_id: i64 = connection
+        let condition_id: ConditionKey = connection
             .prepare_cached(
                 "INSERT INTO condition (what, subject, holds, began_at_ms, notified_at_ms, text) \
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5) ON CONFLICT (what, subject) DO UPDATE SET \

@@ -7,6 +7,7 @@ use super::listing::ListedTable;
 use super::ranges::{self, Timed};
 use super::reader::{Reader, SqliteQuery};
 use super::search;
+use crate::model::WebhookKey;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Listing, Scope, UnseenWebhookQuery, WebhookDetailQuery, WebhookQuery};
 use crate::store::{Error, WebhookOutcome};
@@ -43,7 +44,7 @@ impl SqliteQuery for WebhookDetailQuery {
 }
 
 impl SqliteQuery for UnseenWebhookQuery {
-    fn answer(self, reader: &Reader) -> Result<Option<i64>, Error> {
+    fn answer(self, reader: &Reader) -> Result<Option<WebhookKey>, Error> {
         reader.read("look for the webhooks", |connection| {
             for webhook_id in self.webhook_ids {
                 if one(connection, webhook_id, &self.scope)?.is_none() {
@@ -58,7 +59,7 @@ impl SqliteQuery for UnseenWebhookQuery {
 /// The webhook with this key, if it is in this scope.
 fn one(
     connection: &Connection,
-    webhook_id: i64,
+    webhook_id: WebhookKey,
     scope: &Scope,
 ) -> rusqlite::Result<Option<WebhookRecord>> {
     let mut clause = Clause::default();

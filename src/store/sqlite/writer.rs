@@ -42,7 +42,7 @@ use super::wal_maintenance::{CHECKPOINT_PAGES, Pinned, TRUNCATE_EVERY, count_wal
 use super::{backend, disk, forwards, keep_log, set_durability, subscribers};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::model::Subscriber;
+use crate::model::{Subscriber, SubscriberKey};
 use crate::plan::group::{PublicIds, Work};
 use crate::providers::ParseError;
 use crate::store::commit::CommitWork;
@@ -115,7 +115,7 @@ pub(super) struct Core {
     pub(super) keys: Arc<RowKeys>,
     pub(super) tokens: Arc<Tokens>,
     /// Subscribers whose change could not be published.
-    pub(super) unpublished: Vec<i64>,
+    pub(super) unpublished: Vec<SubscriberKey>,
     /// Dropped last: closing it takes SQLite's locks away.
     pub(super) file: Arc<OwnedFile>,
 }
@@ -470,7 +470,7 @@ impl Core {
 
     /// Has every lane forget what it holds and read the table instead.
     pub(super) fn resync(&mut self) -> Result<(), Error> {
-        let lanes: Vec<i64> = self.subscribers.iter().map(|known| known.id).collect();
+        let lanes: Vec<SubscriberKey> = self.subscribers.iter().map(|known| known.id).collect();
         self.lane_registry.spill(&lanes);
         self.publish(&lanes)
     }

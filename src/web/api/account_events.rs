@@ -8,7 +8,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
-use crate::model::{About, Whole};
+use crate::model::{About, AccountEventKey, WebhookKey, Whole};
 use crate::store::account_event::{AccountEventRecord, Explanation};
 use crate::store::query::AccountEventQuery;
 
@@ -17,7 +17,8 @@ use crate::store::query::AccountEventQuery;
 #[schema(as = AccountEvent)]
 pub(crate) struct AccountEventView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: AccountEventKey,
     /// The source that it came by.
     pub(crate) source: String,
     /// The provider of that source.
@@ -71,7 +72,8 @@ pub(crate) struct AccountEventView {
     /// When it last did.
     pub(crate) last_repeat_at: Option<Time>,
     /// The webhook that brought it first.
-    pub(crate) webhook_id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) webhook_id: WebhookKey,
 }
 
 impl From<AccountEventRecord> for AccountEventView {

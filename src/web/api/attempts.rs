@@ -9,7 +9,7 @@ use super::list::ListFilter;
 use super::page::Page;
 use super::time::TimeOrAge;
 use super::{HandlerContext, Reply, done};
-use crate::model::{ErrorCode, Whole};
+use crate::model::{ErrorCode, ForwardKey, Whole};
 use crate::store::query::{AttemptOutcome, AttemptQuery};
 use crate::store::timeline::AttemptAt;
 
@@ -21,7 +21,8 @@ pub(crate) struct AttemptAtView {
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
     pub(crate) forward_id: String,
     /// The forward by its key.
-    pub(crate) forward_key: i64,
+    #[schema(value_type = i64)]
+    pub(crate) forward_key: ForwardKey,
     /// The subscriber's name.
     pub(crate) subscriber: String,
     /// The try.

@@ -9,7 +9,7 @@ use super::page::Page;
 use super::time::Time;
 use super::{HandlerContext, Reply, done};
 use crate::access::Role;
-use crate::model::Whole;
+use crate::model::{AuditKey, Whole};
 use crate::store::audit::AuditRecord;
 use crate::store::query::AuditQuery;
 
@@ -18,7 +18,8 @@ use crate::store::query::AuditQuery;
 #[schema(as = AuditEntry)]
 pub(super) struct AuditEntryView {
     /// Its key.
-    id: i64,
+    #[schema(value_type = i64)]
+    id: AuditKey,
     /// When.
     at: Time,
     /// `cli`, or the token's key and name; entries of 0.1 may say `loopback`.

@@ -11,7 +11,10 @@ use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{RetriedForwards, RetryForwards};
-use crate::model::{ErrorCode, ForwardState, GaveUp, Status, SubscriberState, Whole, quoted};
+use crate::model::{
+    ErrorCode, ForwardKey, ForwardState, GaveUp, MessageKey, ReportKey, Status, SubscriberState,
+    Whole, quoted,
+};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardDetailQuery, ForwardQuery, Scope};
 use crate::store::timeline::{AttemptRecord, ForwardDetail, ForwardHistory, ForwardRecord};
@@ -25,7 +28,8 @@ pub(crate) struct ForwardView {
     #[schema(example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
     pub(crate) id: String,
     /// Its key, by which it is found too; a forward that is sent with a new id keeps it.
-    pub(crate) key: i64,
+    #[schema(value_type = i64)]
+    pub(crate) key: ForwardKey,
     /// The subscriber's name.
     pub(crate) subscriber: String,
     /// Whether the subscriber is sent to now.
@@ -35,13 +39,15 @@ pub(crate) struct ForwardView {
     /// Since when every attempt at the subscriber has failed; null while it answers.
     pub(crate) subscriber_failing_since: Option<Time>,
     /// The message it is about; null for an event of the service.
-    pub(crate) message_id: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) message_id: Option<MessageKey>,
     /// The message by the provider's id.
     pub(crate) provider_message_id: Option<String>,
     /// The message's recipient, as received.
     pub(crate) recipient: Option<String>,
     /// The report it passes on, or the latest in an alert; null for an event.
-    pub(crate) report_id: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) report_id: Option<ReportKey>,
     /// The status it reports; null when the report was pruned, and for an event.
     pub(crate) status: Option<Status>,
     /// Where it stands.
@@ -74,10 +80,10 @@ impl From<ForwardRecord> for ForwardView {
             subscriber_state: record.subscriber_state,
             subscriber_removed: record.subscriber_removed,
             subscriber_failing_since: record.subscriber_failing_since_ms.map(Time),
-            message_id: Some(record.message_id).filter(|id| *id > 0),
+            message_id: record.message_id,
             provider_message_id: record.provider_message_id,
             recipient: record.recipient,
-            report_id: Some(record.report_id).filter(|id| *id > 0),
+            report_id: record.report_id,
             status: record.status,
             state: record.state,
             gave_up: record.gave_up,

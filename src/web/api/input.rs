@@ -1,5 +1,7 @@
 //! What comes in: a body or a query as a type, or a problem that names the field.
 
+use std::str::FromStr;
+
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
@@ -358,8 +360,8 @@ impl FromRequest for Segment {
 }
 
 impl Segment {
-    /// The segment as a number.
-    pub(super) fn number(&self, what: &str) -> Result<i64, Problem> {
+    /// The segment as the key of a row.
+    pub(super) fn key<K: FromStr>(&self, what: &str) -> Result<K, Problem> {
         let Self(text) = self;
         text.parse().map_err(|_| {
             Problem::missing(format_args!(

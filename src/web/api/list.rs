@@ -7,7 +7,7 @@ use super::time::TimeOrAge;
 use super::{HandlerContext, failed};
 use crate::admin::Fault;
 use crate::admin::narrowing::{Narrowing, NarrowingKnown};
-use crate::model::Whole;
+use crate::model::{SubscriberKey, Whole};
 use crate::store::query::Scope;
 use crate::web::problem::Problem;
 
@@ -30,7 +30,7 @@ pub(super) struct ListScope {
     pub(super) since_ms: Option<i64>,
     pub(super) until_ms: Option<i64>,
     pub(super) error: Option<String>,
-    pub(super) subscriber_id: Option<i64>,
+    pub(super) subscriber_id: Option<SubscriberKey>,
     /// What the caller sees.
     pub(super) scope: Scope,
 }

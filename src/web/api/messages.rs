@@ -10,7 +10,7 @@ use super::reports::{ErrorView, ReportView};
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done};
 use crate::access::Caller;
-use crate::model::{MessageType, Parameters, Status, TypeRule, Whole, quoted};
+use crate::model::{MessageKey, MessageType, Parameters, Status, TypeRule, Whole, quoted};
 use crate::store::query::{MessageQuery, Scope, TimelineQuery};
 use crate::store::timeline::{MessageRecord, RegistrationOrigin, RegistrationRecord, Timeline};
 use crate::web::problem::Problem;
@@ -20,7 +20,8 @@ use crate::web::problem::Problem;
 #[schema(as = Message)]
 pub(crate) struct MessageView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: MessageKey,
     /// The provider's id; null when it gave none.
     pub(crate) provider_message_id: Option<String>,
     /// The source that reported it.

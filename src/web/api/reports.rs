@@ -7,7 +7,7 @@ use super::account_events::ExplanationView;
 use super::forwards::{ForwardView, HistoryView};
 use super::time::Time;
 use crate::catalogue;
-use crate::model::{Field, Kind, ReportEffect, SkipReason, Status};
+use crate::model::{Field, Kind, ReportEffect, ReportKey, SkipReason, Status, WebhookKey};
 use crate::store::timeline::{ErrorRecord, PricingRecord, ReportRecord};
 
 /// One report of a message and what became of it.
@@ -15,10 +15,12 @@ use crate::store::timeline::{ErrorRecord, PricingRecord, ReportRecord};
 #[schema(as = Report)]
 pub(crate) struct ReportView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: ReportKey,
     /// The webhook that brought it first, or that made a fallback count; null for what was
     /// registered.
-    pub(crate) webhook_id: Option<i64>,
+    #[schema(value_type = Option<i64>)]
+    pub(crate) webhook_id: Option<WebhookKey>,
     /// What sort of statement it is.
     pub(crate) kind: Kind,
     /// The provider's own word.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::input::JsonBody;
 use super::{HandlerContext, Reply, shaped};
 use crate::admin::{RetriedForwards, RetryForwards};
-use crate::model::quoted;
+use crate::model::{ForwardKey, quoted};
 use crate::store::RetrySelection;
 use crate::store::query::{ForwardsByIdQuery, Scope};
 use crate::web::problem::Problem;
@@ -52,7 +52,7 @@ pub(super) async fn retry_many(
     let found = context.read(ForwardsByIdQuery { ids, scope }).await?;
     let found = found.into_iter().zip(order.ids);
     let found = found.map(|(forward, id)| forward.map(|it| it.forward_id).ok_or(id));
-    let forward_ids: Result<Vec<i64>, String> = found.collect();
+    let forward_ids: Result<Vec<ForwardKey>, String> = found.collect();
     let selection = RetrySelection {
         forward_ids: forward_ids.map_err(|id| {
             Problem::missing(format_args!(

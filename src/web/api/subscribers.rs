@@ -18,7 +18,7 @@ use crate::admin::{
 use crate::model::settings::{self, settings};
 use crate::model::{
     AlertOptions, AuthKind, Filter, NewSubscriber, PayloadOptions, Subscriber, SubscriberChange,
-    SubscriberKind, SubscriberState, Whole,
+    SubscriberKey, SubscriberKind, SubscriberState, Whole,
 };
 use crate::store::overview::SubscriberOverview;
 use crate::store::query::{Listing, SubscriberQuery};
@@ -40,7 +40,8 @@ macro_rules! view {
         #[schema(as = Subscriber)]
         pub(crate) struct SubscriberView {
             /// Its key, never used again.
-            pub(crate) id: i64,
+            #[schema(value_type = i64)]
+            pub(crate) id: SubscriberKey,
             /// What people call it; its part of the URL.
             #[schema(example = "crm")]
             pub(crate) name: String,

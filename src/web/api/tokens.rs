@@ -11,14 +11,15 @@ use super::{HandlerContext, Reply, done, shaped};
 use crate::access::token::{NewToken, TokenRecord};
 use crate::access::{self, Role};
 use crate::admin::{CreateToken, CreatedToken, RevokeToken};
-use crate::model::Whole;
+use crate::model::{TokenKey, Whole};
 
 /// A token, its text aside.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Token)]
 pub(crate) struct TokenView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: TokenKey,
     /// What people call it.
     #[schema(example = "crm")]
     pub(crate) name: String,
@@ -151,7 +152,7 @@ pub(super) async fn create(
     params(("id" = i64, Path, description = "Its key.")),
     responses((status = 200, description = "As it is now.", body = TokenView)))]
 pub(super) async fn revoke(context: HandlerContext, id: Segment) -> Reply {
-    let id = id.number("token")?;
+    let id = id.key("token")?;
     let revoked = |token: &TokenRecord| shaped(StatusCode::OK, &TokenView::from(token.clone()));
     context.perform(RevokeToken { id }, revoked).await
 }

@@ -13,7 +13,7 @@ use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, json_of, shaped};
 use crate::admin::{ReprocessWebhooks, RereadWebhooks};
-use crate::model::{MessageType, Whole};
+use crate::model::{MessageType, WebhookKey, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookDetailQuery, WebhookQuery};
 use crate::store::{ReprocessSelection, Reread, WebhookOutcome};
@@ -24,7 +24,8 @@ use crate::web::problem::Problem;
 #[schema(as = Webhook)]
 pub(crate) struct WebhookView {
     /// Its key.
-    pub(crate) id: i64,
+    #[schema(value_type = i64)]
+    pub(crate) id: WebhookKey,
     /// The source it came to.
     pub(crate) source: String,
     /// The provider of that source.
@@ -128,7 +129,7 @@ pub(super) async fn list(
 }
 
 async fn find(context: &HandlerContext, id: &Segment) -> Result<WebhookDetail, Problem> {
-    let webhook_id = id.number("webhook")?;
+    let webhook_id = id.key("webhook")?;
     let scope = Scope::from(&context.caller);
     let found = context
         .read(WebhookDetailQuery { webhook_id, scope })
@@ -178,7 +179,8 @@ pub(super) struct ReprocessQuery {
 pub(crate) struct ReprocessOrderView {
     /// These, whatever became of them.
     #[serde(default)]
-    pub(crate) ids: Vec<i64>,
+    #[schema(value_type = Vec<i64>)]
+    pub(crate) ids: Vec<WebhookKey>,
     /// Only those received at or after.
     pub(crate) since: Option<TimeOrAge>,
     /// Only those of this source.

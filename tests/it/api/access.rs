@@ -12,8 +12,8 @@ use tickrelay::clock::Clock;
 use tickrelay::model::Word as _;
 use tickrelay::web::api::endpoints;
 
-use crate::support::TestApp;
 use crate::support::api::Caller;
+use crate::support::{TestApp, key};
 
 #[actix_web::test]
 async fn each_role_may_what_the_table_says_on_every_route() {
@@ -103,7 +103,7 @@ async fn without_a_token_nobody_is_answered_whatever_tokens_there_are() {
     for step in 0..3 {
         match step {
             1 => drop(app.token(Role::Admin, |_| {}).await),
-            2 => drop(app.order(RevokeToken { id: 1 }).await),
+            2 => drop(app.order(RevokeToken { id: key(1) }).await),
             _ => {}
         }
         assert_eq!(statuses(&app, &anyone).await, [401; 15], "step {step}");
@@ -240,7 +240,7 @@ async fn a_token_holds_until_it_expires_or_is_revoked() {
     assert_eq!(used, 1_760_000_060_000);
     let tokens: i64 = app.value("SELECT max(token_id) FROM token");
     for id in 1..=tokens {
-        app.order(RevokeToken { id }).await;
+        app.order(RevokeToken { id: key(id) }).await;
     }
     lasting.get("/subscribers").await.problem(401);
     app.anyone().get("/subscribers").await.problem(401);
@@ -252,7 +252,7 @@ async fn a_revoked_token_is_refused_at_once() {
     let app = TestApp::boot().await;
     let (admin, other) = (app.caller(Role::Admin).await, app.caller(Role::Admin).await);
     admin.get("/subscribers").await.with(200);
-    app.order(RevokeToken { id: 1 }).await;
+    app.order(RevokeToken { id: key(1) }).await;
     admin.get("/subscribers").await.problem(401);
     other.get("/subscribers").await.with(200);
     app.stop().await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::api::Caller;
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud, cloud_status, only};
+use crate::support::{TestApp, cloud, cloud_status, key, only};
 
 /// A delivery report of Infobip, with the provider's own broadcast.
 fn delivered(broadcast: &str, group: u32) -> String {
@@ -250,7 +250,7 @@ async fn no_text_that_is_stored_has_a_nul_character() {
         assert_eq!(only(reports).oddities, ["nul-character"], "{id}");
     }
     // The bytes of the provider stay what they were, and subscribers get what is stored.
-    let raw = app.webhook(1).await.body.unwrap();
+    let raw = app.webhook(key(1)).await.body.unwrap();
     assert!(String::from_utf8(raw).unwrap().contains("wamid.\\u0000x"));
     let payload = receiver.received()[0].json();
     assert_eq!(

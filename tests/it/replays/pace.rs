@@ -1,6 +1,6 @@
 //! How fast a replay is, what stops it, and what does not wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tickrelay::access::Role;
@@ -185,7 +185,7 @@ async fn one_for_a_subscriber_that_is_removed_ends() {
         ]
     );
     let forwards = app.forwards().await.into_iter();
-    let settled: BTreeMap<_, _> = forwards
+    let settled: HashMap<_, _> = forwards
         .map(|it| (it.forward_id, it.settled_at_ms))
         .collect();
     for it in app.attempts().await {

@@ -1,10 +1,12 @@
 //! What a test reads of a running service by the store's contract: the same on every engine.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
+use std::str::FromStr;
 
 use serde::Serialize;
 use serde_json::Value;
-use tickrelay::model::{ForwardState, Status, Word as _};
+use tickrelay::model::{ForwardState, Status, WebhookKey, Word as _};
 use tickrelay::store::account_event::AccountEventRecord;
 use tickrelay::store::audit::AuditRecord;
 use tickrelay::store::overview::{WebhookDetail, WebhookRecord};
@@ -88,7 +90,7 @@ impl TestApp {
     }
 
     /// The webhook with this key, with its body.
-    pub(crate) async fn webhook(&self, webhook_id: i64) -> WebhookDetail {
+    pub(crate) async fn webhook(&self, webhook_id: WebhookKey) -> WebhookDetail {
         let query = WebhookDetailQuery {
             webhook_id,
             scope: Scope::default(),
@@ -137,7 +139,9 @@ impl TestApp {
             assert_eq!(timeline.message.message_id, message.message_id);
             reports.extend(timeline.reports);
         }
-        reports.sort_by_key(|report| report.report_id);
+        // The store alone orders keys; here they are known to be numbers that rise.
+        let number = |report: &ReportRecord| report.report_id.to_string().parse::<u64>();
+        reports.sort_by_key(|report| number(report).unwrap());
         reports
     }
 
@@ -256,4 +260,9 @@ pub(crate) fn counted<const N: usize>(
 pub(crate) fn only<T: std::fmt::Debug>(rows: Vec<T>) -> T {
     let [row] = <[T; 1]>::try_from(rows).unwrap();
     row
+}
+
+/// The key of the row that has this number.
+pub(crate) fn key<K: FromStr<Err: Debug>>(number: i64) -> K {
+    number.to_string().parse().unwrap()
 }

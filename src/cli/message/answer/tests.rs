@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::access::Caller;
-use crate::model::{MessageType, TypeRule};
+use crate::model::{MessageKey, MessageType, TypeRule};
 use crate::store::timeline::{
     ErrorRecord, MessageRecord, RegistrationOrigin, RegistrationRecord, StatusTimes,
 };
@@ -11,7 +11,7 @@ const AT: i64 = 1_760_000_000_000;
 
 fn check(change: impl FnOnce(&mut MessageRecord), expected: &[&str]) {
     let mut message = MessageRecord {
-        message_id: 1,
+        message_id: MessageKey::of(1),
         provider_message_id: Some("wamid.1".to_owned()),
         source: "cloud".to_owned(),
         provider: "meta-cloud".to_owned(),

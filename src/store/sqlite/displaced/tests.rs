@@ -6,6 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::clock::Clock;
+use crate::model::SubscriberKey;
 use crate::store::Store;
 use crate::store::step::ExpireForwards;
 use crate::store::{Durability, Error, LaneContents, LaneKey, Lease, Options};
@@ -90,9 +91,9 @@ async fn while_the_store_is_away_nothing_is_called_done() {
     assert!(matches!(answer, Err(Error::Unconfirmed)), "{answer:?}");
     assert!(is_displaced(&put_while(&store, "refused", || ()).await));
     assert!(is_displaced(&store.step(NOTHING_EXPIRES).await));
-    assert!(is_displaced(&store.open_lane(1).await));
+    assert!(is_displaced(&store.open_lane(SubscriberKey::of(1)).await));
     let lane = LaneKey {
-        subscriber_id: 1,
+        subscriber_id: SubscriberKey::of(1),
         shard: 0,
         epoch: Lease::FIRST,
     };

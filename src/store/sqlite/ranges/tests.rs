@@ -14,6 +14,7 @@ use super::super::retention::{self, SteppedTable};
 use super::super::schema;
 use super::*;
 use crate::clock::Clock;
+use crate::model::{ForwardKey, SubscriberKey};
 use crate::store::query::{
     ListPlace, MessageCountQuery, MessageQuery, Scope, SourceActivityQuery, SubscriberHealthQuery,
     SubscriberQuery, Window,
@@ -184,7 +185,10 @@ impl Walked {
                 window: Window::newest(limit),
                 ..MessageQuery::default()
             };
-            let found = query.answer(&reader).unwrap().map(|it| it.message_id);
+            let found = query
+                .answer(&reader)
+                .unwrap()
+                .map(|it| it.message_id.number());
             assert_eq!(
                 found.rows,
                 self.keys(&format!(
@@ -225,7 +229,7 @@ impl Walked {
         );
         assert_eq!(overview.delivered_24h.cast_signed(), self.number(&settled));
         let health = SubscriberHealthQuery {
-            subscriber_id: 1,
+            subscriber_id: SubscriberKey::of(1),
             now_ms,
         };
         let health = health.answer(reader).unwrap();
@@ -270,7 +274,7 @@ fn every_filter_by_time_finds_what_a_scan_finds_however_the_clock_walked() {
         let mut requeue = Requeue::again(&walked.connection, false, walked.now_ms).unwrap();
         for _ in 0..20 {
             requeue
-                .forward(1 + walked.random.below(ROWS), None)
+                .forward(ForwardKey::of(1 + walked.random.below(ROWS)), None)
                 .unwrap();
         }
         drop(requeue);
