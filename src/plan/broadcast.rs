@@ -1,7 +1,7 @@
 //! How the messages of a broadcast stand, and what the server of a polled one adds.
 //!
 //! Pure. An engine counts messages by [`MessageProgress::of`] in its own language, without reading each;
-//! `store/conformance/broadcasts.rs` compares the two. The view `v_broadcasts` counts alike.
+//! `store/conformance/broadcast_counts.rs` compares the two. The view `v_broadcasts` counts alike.
 
 use serde::Serialize;
 

@@ -3,8 +3,9 @@
 //! A claim works through [`Store`] alone. It names no engine, no table and no file, and what it has to
 //! see it reads by the contract. [`each_engine`] runs it once for each engine.
 
-mod broadcasts;
+mod broadcast_counts;
 mod changes;
+mod conditions;
 mod forwarding;
 mod intake;
 mod leases;
@@ -13,7 +14,6 @@ mod refilling;
 mod settling;
 mod templates;
 mod upkeep;
-mod watching;
 
 use std::sync::Arc;
 use std::time::Duration;

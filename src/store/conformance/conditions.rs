@@ -1,4 +1,4 @@
-//! What the duty that watches the service counts and notes.
+//! What is noted of conditions, failures and subscribers that fail.
 
 use super::{SECOND_MS, START_MS, Subject, each_engine, report};
 use crate::model::{ReportError, Status, SubscriberState};
