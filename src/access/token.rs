@@ -106,7 +106,7 @@ mod tests {
             expires_at_ms: None,
         };
         let mut token = TokenRecord {
-            token_id: 1,
+            token_id: TokenKey::of(1),
             token,
             created_at_ms: 0,
             last_used_ms: None,

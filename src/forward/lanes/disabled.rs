@@ -1,7 +1,7 @@
 //! Writes down that a subscriber is disabled, until the store has taken it.
 
 use super::POLL;
-use crate::model::{SubscriberKey, SubscriberState};
+use crate::model::SubscriberState;
 use crate::store::step::ApplyStateChange;
 use crate::store::{Error, OpenLane, StateChange, Store};
 

@@ -82,7 +82,7 @@ async fn a_settlement_of_a_forward_that_is_gone_comes_back(subject: Subject) {
     let crm = subject.subscriber("crm").await;
     let lane = subject.store.open_lane(crm.id).await.unwrap();
     subject.commit(vec![report("a", Status::Sent, 0)]).await;
-    let never_there = subject.forwards().await[0].forward_id + 1;
+    let never_there = ForwardKey::of(i64::MAX);
     subject.deliver(lane.key, never_there).await;
     let gone = Unwritten {
         gone: vec![never_there],

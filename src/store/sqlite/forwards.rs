@@ -189,7 +189,7 @@ pub(super) fn count_pending(
 
 /// Ends some of what is pending for removed subscribers; returns how many forwards ended.
 pub(super) fn give_up_removed(connection: &Connection) -> rusqlite::Result<usize> {
-    let ended: Vec<(i64, i64, Option<i64>)> = connection
+    let ended: Vec<(ForwardKey, i64, Option<i64>)> = connection
         .prepare_cached(&format!(
             "SELECT forward.forward_id, subscriber.removed_at_ms, \
              CASE WHEN forward.last_attempt_ms IS NOT NULL THEN ({TAKEN}) END \
