@@ -272,7 +272,7 @@ async fn a_webhook_of_parts_is_processed_once_one_of_them_is_new(subject: Subjec
     }
 }
 
-fn registering(id: &str) -> Registering {
+pub(super) fn registering(id: &str) -> Registering {
     Registering {
         source: "cloud".into(),
         provider: Provider::MetaCloud,
