@@ -3,7 +3,9 @@
 //! A claim works through [`Store`] alone. It names no engine, no table and no file, and what it has to
 //! see it reads by the contract. [`each_engine`] runs it once for each engine.
 
+mod account_events;
 mod attempts;
+mod broadcast_polls;
 mod change_records;
 mod changes;
 mod filters;
@@ -11,7 +13,10 @@ mod forwarding;
 mod intake;
 mod lists;
 mod messages;
+mod notices;
 mod reprocessing;
+mod subscribers;
+mod traffic;
 mod upkeep;
 
 use std::sync::Arc;
