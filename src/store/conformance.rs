@@ -14,6 +14,7 @@ mod intake;
 mod lists;
 mod messages;
 mod notices;
+mod pruning;
 mod reprocessing;
 mod subscribers;
 mod traffic;
