@@ -3,16 +3,27 @@
 //! A claim works through [`Store`] alone. It names no engine, no table and no file, and what it has to
 //! see it reads by the contract. [`each_engine`] runs it once for each engine.
 
+mod account_events;
+mod attempts;
 mod broadcast_counts;
+mod broadcast_polls;
+mod change_records;
 mod changes;
 mod conditions;
+mod filters;
 mod forwarding;
 mod intake;
 mod leases;
 mod lists;
+mod messages;
+mod notices;
+mod pruning;
 mod refilling;
+mod reprocessing;
 mod settling;
+mod subscribers;
 mod templates;
+mod traffic;
 mod upkeep;
 
 use std::sync::Arc;
@@ -20,12 +31,18 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::change::InsertSubscriber;
+use super::change::{InsertSubscriber, NoChange};
 use super::query::{ForwardQuery, MessageQuery, Window};
 use super::timeline::{ForwardRecord, MessageRecord};
-use super::{Accepted, Arrival, ChangeRecord, Options, Store};
+use super::{
+    Accepted, Arrival, Attempt, Change, ChangeRecord, Options, Query, Settled, Settlement, Step,
+    Store,
+};
 use crate::clock::{Clock, Hand};
-use crate::model::{Kind, MessageType, NewSubscriber, Report, Status, Subscriber, Word as _};
+use crate::model::{
+    ErrorCode, Kind, MessageType, NewSubscriber, Outcome, Report, ReportError, Status, Subscriber,
+    Word as _,
+};
 use crate::providers::{Item, Parsed, Provider};
 
 /// When each claim begins, ms since 1970 UTC.
@@ -95,6 +112,29 @@ impl Subject {
         self.store.commit(arrival).await.unwrap()
     }
 
+    /// As [`Self::commit`], by that source.
+    async fn commit_by(&self, source: &str, items: Vec<Item>) -> Accepted {
+        let arrival = Arrival {
+            source: source.into(),
+            ..arrival(self.now_ms(), items)
+        };
+        self.store.commit(arrival).await.unwrap()
+    }
+
+    async fn read<Q: Query>(&self, query: Q) -> Q::Answer {
+        self.store.read(query).await.unwrap()
+    }
+
+    async fn step<S: Step>(&self, step: S) -> S::Answer {
+        self.store.step(step).await.unwrap()
+    }
+
+    /// Makes a change of which nothing is written down.
+    async fn make<C: Change>(&self, change: C) -> C::Answer {
+        let finish = |answer| (answer, ChangeRecord::default());
+        self.store.change(change, finish).await.unwrap()
+    }
+
     /// A subscriber that wants every report.
     async fn subscriber(&self, name: &str) -> Arc<Subscriber> {
         let new = NewSubscriber::new(name, "https://crm.example/ticks");
@@ -127,6 +167,54 @@ impl Subject {
         };
         self.store.read(query).await.unwrap().rows
     }
+
+    /// The newest forward of that message to that subscriber.
+    async fn forward_to(&self, subscriber: &str, message: &str) -> ForwardRecord {
+        let forwards = self.forwards().await.into_iter();
+        let mut found = forwards.filter(|forward| {
+            let id = forward.provider_message_id.as_deref();
+            forward.subscriber == subscriber && id == Some(message)
+        });
+        found.next().unwrap()
+    }
+
+    /// Ends an attempt that began then and took 7 ms; it is on record when this returns.
+    async fn end_attempt(
+        &self,
+        forward: &ForwardRecord,
+        started_at_ms: i64,
+        error: Option<ErrorCode>,
+        settled: Settled,
+    ) {
+        let outcome = Outcome {
+            http_status: None,
+            error,
+            detail: String::new(),
+            excerpt: String::new(),
+            retry_at_ms: None,
+            duration_ms: 7,
+        };
+        let attempt = Attempt {
+            number: Some(forward.attempts + 1),
+            started_at_ms,
+            outcome,
+        };
+        self.end(forward, Some(attempt), settled).await;
+    }
+
+    /// Ends a forward, or an attempt of it; what was settled before a change is on record once the
+    /// change is made.
+    async fn end(&self, forward: &ForwardRecord, attempt: Option<Attempt>, settled: Settled) {
+        let subscriber = self.store.subscriber(&forward.subscriber).unwrap();
+        let lane = self.store.open_lane(subscriber.id).await.unwrap();
+        self.store.settle(Settlement {
+            lane: lane.key,
+            forward_id: forward.forward_id,
+            attempt,
+            settled,
+        });
+        self.make(NoChange).await;
+    }
 }
 
 /// A webhook with these parts in it.
@@ -157,4 +245,38 @@ fn report(message: &str, status: Status, second: i64) -> Item {
     report.time.ms = Some(START_MS + second * SECOND_MS);
     report.time.text = Some((START_MS / SECOND_MS + second).to_string());
     Item::Report(Box::new(report))
+}
+
+/// The same with that difference.
+fn report_with(
+    (message, status, second): (&str, Status, i64),
+    change: impl FnOnce(&mut Report),
+) -> Item {
+    let mut item = report(message, status, second);
+    if let Item::Report(report) = &mut item {
+        change(report);
+    }
+    item
+}
+
+/// A failure of that message with an error of that number.
+fn failed(message: &str, code: i64) -> Item {
+    report_with((message, Status::Failed, 0), |report| {
+        report.errors.push(error(code));
+    })
+}
+
+/// An error of that number.
+fn error(code: i64) -> ReportError {
+    ReportError {
+        code: Some(code),
+        ..ReportError::named(&format!("meta:{code}"), "Not delivered")
+    }
+}
+
+/// Texts in the order of the alphabet, where none is promised.
+fn sorted(texts: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let mut texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+    texts.sort_unstable();
+    texts
 }

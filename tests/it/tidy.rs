@@ -2,8 +2,9 @@
 //! what it may not hold.
 //!
 //! Which module may name which stands in `tidy/arrows`, what would hide a name from it in `tidy/hidden`, that
-//! no other asks which provider it is in `tidy/rooms`, that a key is a type in `tidy/keys`, and which words
-//! no name has in `tidy/vocabulary`.
+//! no other asks which provider it is in `tidy/rooms`, that a key is a type in `tidy/keys`, which words no
+//! name has in `tidy/vocabulary`, and that every engine of the store is tried by all of its contract in
+//! `tidy/claims`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +13,7 @@ use std::path::Path;
 mod arrows;
 mod asked;
 mod circles;
+mod claims;
 mod hidden;
 mod keys;
 mod map;

@@ -27,7 +27,7 @@ each_engine!(
     a_template_is_written_over_and_removed_once,
 );
 
-fn entry(action: &str) -> AuditEntry {
+pub(super) fn entry(action: &str) -> AuditEntry {
     AuditEntry {
         caller: "cli".to_owned(),
         role: Role::Admin,
@@ -46,7 +46,7 @@ fn ticket(key: &str) -> Ticket {
     }
 }
 
-fn kept(key: &str) -> IdempotencyRecord {
+pub(super) fn kept(key: &str) -> IdempotencyRecord {
     IdempotencyRecord {
         ticket: ticket(key),
         answer: Some(KeptAnswer {
@@ -67,7 +67,7 @@ impl Subject {
     }
 
     /// What was done by the audit, the newest first.
-    async fn audit(&self) -> Vec<String> {
+    pub(super) async fn audit(&self) -> Vec<String> {
         let query = AuditQuery {
             window: Window::newest(10),
         };
@@ -75,7 +75,7 @@ impl Subject {
         rows.into_iter().map(|row| row.change.action).collect()
     }
 
-    async fn remembered(&self, key: &str) -> Option<Remembered> {
+    pub(super) async fn remembered(&self, key: &str) -> Option<Remembered> {
         let query = RememberedQuery {
             ticket: ticket(key),
         };

@@ -28,7 +28,7 @@ each_engine!(
     a_healthy_store_says_so_and_a_closed_one_takes_nothing,
 );
 
-async fn prune(store: &Store, what: Prunable, before_ms: i64) -> usize {
+pub(super) async fn prune(store: &Store, what: Prunable, before_ms: i64) -> usize {
     let (mut removed, mut behind) = (0, None);
     loop {
         let step = PruneStep {
