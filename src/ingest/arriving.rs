@@ -9,6 +9,19 @@ use crate::providers::authentication::RequestHeaders;
 use crate::store::Arrival;
 
 impl SourceEndpoint {
+    /// Reads a webhook that is said to have arrived at that time (ms since 1970 UTC), as one that
+    /// arrives now is read. Nothing has to prove where it comes from.
+    #[must_use]
+    pub(crate) fn read_past(
+        &self,
+        received_ms: i64,
+        headers: &RequestHeaders<'_>,
+        body: Vec<u8>,
+    ) -> Box<Arrival> {
+        self.unparsed(received_ms, headers, UrlOptions::default(), body)
+            .parse()
+    }
+
     /// A webhook as it arrived at that time (ms since 1970 UTC), not looked into.
     pub(super) fn unparsed(
         &self,
