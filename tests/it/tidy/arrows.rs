@@ -125,6 +125,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "play::demo",
         &[
+            "play::fill",
             "model",
             "clock",
             "access",
