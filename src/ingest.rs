@@ -4,6 +4,7 @@
 //! a status code. The next stage is [`crate::store`].
 
 mod answer;
+mod arriving;
 mod counts;
 mod large;
 
@@ -19,14 +20,14 @@ use crate::config::Source;
 use crate::metrics::Metrics;
 use crate::model::{MessageType, Word as _, digits};
 use crate::providers::authentication::{
-    AuthError, ChallengeError, RequestHeaders, WebhookRequest, answer_challenge,
+    AuthError, ChallengeError, WebhookRequest, answer_challenge,
 };
 use crate::providers::{Hints, ParseError, Parsed, Provider};
 use crate::store::{Accepted, Arrival, Error, Store};
 
 pub(crate) use answer::PolledAnswer;
 use counts::{Counters, WebhookCounts};
-use large::{LargeBodyQueue, Unparsed};
+use large::LargeBodyQueue;
 
 /// The sources by name, and the way into the store.
 pub struct Ingest {
@@ -178,34 +179,14 @@ impl Ingest {
     ) -> Result<Accepted, IngestError> {
         let started = std::time::Instant::now();
         let received_ms = self.clock.now_ms();
+        let headers = request.headers;
         let request = WebhookRequest {
             body: &body,
             ..request
         };
         endpoint.source.authentication.check_body(request)?;
-        let text = |name| header_text(request.headers, name);
         let bytes = body.len();
-        let unparsed = Unparsed {
-            hints: endpoint.hints(&url_options),
-            arrival: Box::new(Arrival {
-                source: Arc::clone(&endpoint.name),
-                provider: endpoint.source.provider,
-                default_type: url_options
-                    .default_type
-                    .unwrap_or(endpoint.source.default_type),
-                default_sender: url_options
-                    .sender
-                    .or_else(|| endpoint.source.sender.clone()),
-                received_ms,
-                content_type: text("content-type"),
-                content_encoding: text("content-encoding"),
-                user_agent: text("user-agent"),
-                broadcast: None,
-                known: 0,
-                body,
-                parsed: Ok(Parsed::default()),
-            }),
-        };
+        let unparsed = endpoint.unparsed(received_ms, headers, url_options, body);
         let (counts, accepted) = if unparsed.is_large() {
             // In a box: it is rare, and its future is larger than the usual one.
             let storing = self.large_bodies.store(&self.store, (unparsed, permit));
@@ -299,17 +280,6 @@ impl SourceEndpoint {
         }
         hints
     }
-}
-
-/// A header's value as it is kept, 256 characters at most.
-fn header_text(headers: &RequestHeaders<'_>, name: &str) -> Option<String> {
-    let text = String::from_utf8_lossy(headers.get(name)?);
-    // Bytes first: to count characters takes longer than to copy what is usual.
-    Some(if text.len() <= 256 {
-        text.into_owned()
-    } else {
-        text.chars().take(256).collect()
-    })
 }
 
 fn store(

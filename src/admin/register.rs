@@ -302,6 +302,7 @@ pub(super) fn registering(
         provider_message_id: sent.id,
         registration: sent.registration.with_type(),
         result: sent.result,
+        received_ms: None,
         owner: caller.owner.clone(),
         owners: source.owners.clone(),
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
+use super::simulate::{MESSAGES, MESSAGES_RANGE};
+use super::usage::within;
 use super::{Exit, Terminal, environment, serve};
 use crate::config::Log;
 use crate::play::demo::{DemoOptions, Transcript};
@@ -20,6 +22,13 @@ pub(super) struct Demo {
     /// Keep the store and its configuration in this folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Begin with 30 days of invented history: messages, broadcasts, failures, forwards
+    #[arg(long)]
+    with_history: bool,
+    /// Messages of the history
+    #[arg(long, value_name = "N", default_value_t = MESSAGES, requires = "with_history")]
+    #[arg(value_parser = within(MESSAGES_RANGE))]
+    messages: u64,
     /// Show only what this provider sends, such as meta-cloud or infobip
     #[arg(long, value_name = "NAME")]
     provider: Option<Provider>,
@@ -65,6 +74,7 @@ impl Demo {
             folder,
             is_kept: self.keep.is_some(),
             only: self.provider,
+            history: self.with_history.then_some(self.messages),
             once: self.once,
         };
         let mut page = Transcript::new(terminal.data, colours);

@@ -2,8 +2,9 @@
 //!
 //! How an integrator tests an endpoint and an operator sizes a machine, without WhatsApp.
 //! What it sends ends in the store like any report, so without flags it sends to this machine only,
-//! and it always ends.
+//! and it always ends. With `--history` it fills a new store instead.
 
+mod history;
 mod outcome;
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -16,6 +17,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use url::Url;
 
+use self::history::days;
 use super::usage::within;
 use super::{Exit, Settings, Terminal};
 use crate::clock::Clock;
@@ -24,6 +26,8 @@ use crate::model::quoted;
 use crate::play::load::{self, Load, LoadSummary, SendRate};
 use crate::play::{Mishaps, Scenario, TrafficGenerator};
 use crate::providers::Provider;
+
+pub(super) use self::history::{MESSAGES, MESSAGES_RANGE};
 
 /// How long the service may take to accept a connection before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -68,7 +72,16 @@ pub(super) struct Simulate {
     /// Share of messages that fail, with true error codes
     #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = share)]
     failures: f64,
-    /// Repeat the traffic of that seed [default: another one each time]
+    /// Fill a new store with invented history instead, as in 30d; no service may run on it
+    #[arg(long, value_name = "TIME", value_parser = days)]
+    #[arg(conflicts_with_all = ["url", "rate", "duration", "count", "batch", "connections"])]
+    #[arg(conflicts_with_all = ["shuffle", "duplicates", "failures", "allow_remote"])]
+    history: Option<u32>,
+    /// Messages of the history
+    #[arg(long, value_name = "N", default_value_t = MESSAGES, requires = "history")]
+    #[arg(value_parser = within(MESSAGES_RANGE))]
+    messages: u64,
+    /// Repeat the traffic of that seed [default: another one each time, of history the same]
     #[arg(long, value_name = "N", value_parser = within(0..=u64::MAX))]
     seed: Option<u64>,
     /// Send to another machine: invented reports end in its store and reach its subscribers
@@ -132,7 +145,10 @@ impl Simulate {
         terminal: &mut Terminal<'_>,
     ) -> anyhow::Result<Exit> {
         let config = settings.load()?.config;
-        let sources = self.sources(config.sources)?;
+        let sources = self.sources(config.sources.clone())?;
+        if let Some(days) = self.history {
+            return self.fill(&config, sources, days, terminal);
+        }
         let address = self.address()?;
         // Without it a whole run would say of each webhook that it was refused.
         TcpStream::connect_timeout(&address, PATIENCE).with_context(|| {
@@ -294,20 +310,22 @@ impl Simulate {
             SendRate::Rate(rate) => Some((rate * self.duration.as_secs_f64()) as u64),
             SendRate::AnswerByAnswer => None,
         };
-        let (bar, style) = match by_time.into_iter().chain(self.count).min() {
-            Some(total) => (
-                ProgressBar::new(total),
+        match by_time.into_iter().chain(self.count).min() {
+            Some(total) => styled(
+                Some(total),
                 "{bar:40} {human_pos}/{human_len} reports, {per_sec}, {eta} left",
             ),
-            None => (
-                ProgressBar::no_length(),
-                "{spinner} {human_pos} reports, {per_sec}, {elapsed}",
-            ),
-        };
-        match ProgressStyle::with_template(style) {
-            Ok(style) => bar.with_style(style),
-            Err(_) => bar,
+            None => styled(None, "{spinner} {human_pos} reports, {per_sec}, {elapsed}"),
         }
+    }
+}
+
+/// A bar of that length, drawn in that style.
+fn styled(total: Option<u64>, style: &str) -> ProgressBar {
+    let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    match ProgressStyle::with_template(style) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Registering {
     pub registration: Registration,
     /// How the provider answered the send.
     pub result: SendResult,
+    /// When it was handed in, ms since 1970 UTC; `None` for now.
+    pub received_ms: Option<i64>,
     /// Oddities of the registration, as stable words.
     pub oddities: Vec<&'static str>,
     /// The owner of the token that registered it; `None` for the operator.

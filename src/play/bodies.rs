@@ -10,7 +10,7 @@ use crate::providers::Provider;
 use crate::providers::sample::{Element, SampleError};
 
 /// The business's own number where the source does not name one.
-const SENDER: &str = "34910000000";
+pub(super) const SENDER: &str = "34910000000";
 
 /// How the provider reports a tick.
 pub(super) fn element(provider: Provider, tick: &Tick) -> Element {
@@ -23,6 +23,7 @@ pub(super) fn element(provider: Provider, tick: &Tick) -> Element {
     Element {
         id: message.id(provider),
         recipient: message.recipient(),
+        group: None,
         status: tick.status,
         at_ms: tick.at_ms,
         category: message.category(),

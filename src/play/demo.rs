@@ -17,7 +17,7 @@ use anyhow::ensure;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::case::Program;
-use self::harness::Harness;
+use self::harness::{HISTORY_DAYS, Harness};
 use self::page::Ink;
 use crate::providers::Provider;
 
@@ -31,6 +31,8 @@ pub(crate) struct DemoOptions<'a> {
     pub(crate) is_kept: bool,
     /// Show this provider alone.
     pub(crate) only: Option<Provider>,
+    /// Begin with a history of so many messages.
+    pub(crate) history: Option<u64>,
     /// End after the last fixture instead of running on.
     pub(crate) once: bool,
 }
@@ -48,7 +50,17 @@ impl DemoOptions<'_> {
             .filter(|provider| self.only.is_none_or(|only| only == *provider))
             .map(Program::of)
             .collect::<anyhow::Result<_>>()?;
-        let mut harness = Harness::start(self.folder, &program).await?;
+        if let Some(messages) = self.history {
+            page.plain(&format!(
+                "Inventing {HISTORY_DAYS} days of history: {messages} messages, their webhooks and forwards."
+            ))?;
+            page.gap()?;
+        }
+        let mut harness = tokio::select! {
+            started = Harness::start(self.folder, &program, self.history) => started?,
+            _ = interrupted.recv() => return Ok(()),
+            _ = terminated.recv() => return Ok(()),
+        };
         let shown = tokio::select! {
             shown = self.show(&mut harness, &program, page) => shown,
             // To interrupt what would not have ended by itself is no failure.
@@ -92,6 +104,21 @@ fn introduce(harness: &Harness, page: &mut Transcript<'_>) -> anyhow::Result<()>
         harness.subscriber_url
     ))?;
     page.plain(&format!("  store       {}", harness.store.display()))?;
+    if let Some(filled) = &harness.filled {
+        let names: Vec<&str> = filled.subscribers.iter().map(|(name, _)| *name).collect();
+        page.plain(&format!(
+            "  history     {} messages, {} reports in {} webhooks, taken in within {:.1} s",
+            filled.messages,
+            filled.reports,
+            filled.webhooks,
+            filled.took.as_secs_f64()
+        ))?;
+        page.plain(&format!(
+            "              {} attempts at {}",
+            filled.attempts,
+            names.join(", ")
+        ))?;
+    }
     page.gap()?;
     page.text(
         Ink::Plain,

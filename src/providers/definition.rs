@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use super::authentication::{Content, Signature};
 use super::pull::Pull;
-use super::sample::Element;
+use super::sample::{Element, HistorySamples};
 use super::{Exchange, Hints, ParseError, Parsed, SentAll, SentFault};
 use crate::model::EventWords;
 
@@ -153,6 +153,8 @@ pub struct Samples {
     pub reports_queued: bool,
     /// Why messages fail, the frequent reasons: keys of the catalogue, one at least.
     pub frequent: &'static [&'static str],
+    /// What invented history needs of it; `None` where it has none.
+    pub history: Option<HistorySamples>,
     /// Keys of the catalogue that are no failures: what the provider says of a message that did not fail.
     pub not_failures: &'static [&'static str],
     /// The `Content-Type` of its bodies.

@@ -11,6 +11,8 @@ pub struct Element {
     pub id: String,
     /// The recipient's number, digits only.
     pub recipient: String,
+    /// The group of which the recipient is a member, where the message went to one.
+    pub group: Option<String>,
     /// What happened.
     pub status: Status,
     /// When, ms since 1970 UTC.
@@ -36,6 +38,43 @@ pub struct SampleError {
     pub code: Option<i64>,
     /// The provider's name for it.
     pub name: &'static str,
+}
+
+/// What invented history needs of a provider beside its reports.
+#[derive(Debug, Clone, Copy)]
+pub struct HistorySamples {
+    /// The key of the error of a message to a person who cannot be reached.
+    pub unreachable: &'static str,
+    /// The key of the error of a message whose template has a version that is wrong.
+    pub wrong_template: &'static str,
+    /// What is reported of a template that is paused, where anything is.
+    pub pause: Option<PauseSamples>,
+    /// The key of what another channel delivered after WhatsApp failed, where there is one.
+    pub fallback: Option<&'static str>,
+    /// Whether the members of a group are reported one by one.
+    pub has_groups: bool,
+}
+
+/// What a provider reports of a template that is paused.
+#[derive(Debug, Clone, Copy)]
+pub struct PauseSamples {
+    /// The key of the error of a message of such a template.
+    pub error: &'static str,
+    /// Writes the body of the notice that it was paused, or no longer is.
+    pub write: fn(&mut String, TemplateNotice<'_>),
+}
+
+/// A notice of a template's pause or of its end.
+#[derive(Debug, Clone, Copy)]
+pub struct TemplateNotice<'a> {
+    /// The template's name.
+    pub name: &'a str,
+    /// The code of its language.
+    pub language: &'a str,
+    /// Whether it is paused now.
+    pub is_paused: bool,
+    /// Since when, ms since 1970 UTC.
+    pub at_ms: i64,
 }
 
 /// Writes elements as the members of a list.

@@ -93,6 +93,28 @@ fn a_kept_store_is_there_afterwards_and_is_not_overwritten() {
     assert!(is_empty(temporary.path()));
 }
 
+#[test]
+fn a_demo_with_history_begins_with_weeks_of_life_and_ends_as_well() {
+    let temporary = TempDir::new().unwrap();
+    let keep = TempDir::new().unwrap();
+    let arguments = ["--with-history", "--messages", "1000", "--once"];
+    let kept = ["--provider", "360dialog", "--keep"];
+    let folder = keep.path().to_str().unwrap();
+    let mut command = demo(&temporary, &[&arguments[..], &kept[..], &[folder]].concat());
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("history     1000 messages, "), "{text}");
+    assert!(!text.contains("WRONG SIGNATURE"), "{text}");
+    let store = rusqlite::Connection::open(keep.path().join("tickrelay.db")).unwrap();
+    let days = store.query_row(
+        "SELECT count(DISTINCT received_at_ms / 86400000) FROM webhook",
+        [],
+        |row| row.get::<_, i64>(0),
+    );
+    assert!(days.unwrap() >= 30);
+}
+
 /// A demo that stays up; it is killed when a test fails before it ended.
 struct Running {
     child: Child,

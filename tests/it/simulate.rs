@@ -266,3 +266,81 @@ async fn what_cannot_be_played_is_refused_before_anything_is_sent() {
         assert_eq!(answer.data, "", "{arguments:?}");
     }
 }
+
+/// The rows that a query counts in the folder's store.
+fn counted(folder: &Folder, query: &str) -> i64 {
+    let store = rusqlite::Connection::open(folder.path("tickrelay.db")).unwrap();
+    let count = store.query_row(&format!("SELECT count(*) FROM {query}"), [], |row| {
+        row.get(0)
+    });
+    count.unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+/// As it would have been taken in at the time: nothing in it is of today, and nothing is left to be read.
+#[actix_web::test]
+async fn a_week_of_history_fills_a_new_store_by_the_line_that_a_true_one_takes() {
+    let folder = Folder::new();
+    add_source(
+        &folder,
+        "infobip",
+        "provider = \"infobip\"\nunauthenticated = true",
+    );
+    let fill = ["simulate", "--history", "7d", "--messages", "3000"];
+    let answer = folder.run(&[&fill[..], &["--json"]].concat()).await;
+    assert_eq!(answer.exit, 0, "{answer:?}");
+    let filled = answer.json();
+    assert_eq!(filled["messages"], 3000);
+    let is_there = |query: &str, least: i64| {
+        let count = counted(&folder, query);
+        assert!(count >= least, "{count} {query}");
+    };
+    for (query, least) in [
+        ("message", 2_900),
+        ("registration", 1_300),
+        ("webhook WHERE outcome = 'duplicate'", 1),
+        ("account_event WHERE name = 'template.paused'", 1),
+        ("report WHERE lower(other_channel) LIKE 'sms%'", 1),
+        ("forward WHERE state = 'delivered'", 50),
+        ("attempt WHERE http_status = 503", 3),
+        ("payload WHERE CAST(body AS TEXT) LIKE '%source.silent%'", 1),
+        ("traffic", 500),
+    ] {
+        is_there(query, least);
+    }
+    assert_eq!(counted(&folder, "webhook WHERE outcome = 'unparsed'"), 0);
+    let times = "(SELECT max(received_at_ms) - min(received_at_ms) AS span FROM webhook) \
+                 WHERE span > 6 * 86400000";
+    assert_eq!(counted(&folder, times), 1);
+
+    // A second history has no place in it.
+    let again = folder.run(&fill).await;
+    assert_eq!(again.exit, 2, "{again:?}");
+    assert!(again.talk.contains("there is a store already"), "{again:?}");
+    // The service goes on with it, and has no complaint of the clock.
+    let service = folder.serve();
+    let subscribers = folder.done(&["subscriber", "list"]).await;
+    assert_eq!(subscribers.matches("paused").count(), 5, "{subscribers}");
+    let ready = support::client().get(format!("{}/readyz", service.base()));
+    let ready = ready.send().await.unwrap().bytes().await.unwrap();
+    let ready: serde_json::Value = serde_json::from_slice(&ready).unwrap();
+    assert!(ready["clock_held"].is_null(), "{ready}");
+}
+
+#[actix_web::test]
+async fn a_history_that_cannot_be_is_refused_before_there_is_a_store() {
+    let folder = Folder::new();
+    for (arguments, why) in [
+        ("--history 3d", "from 7d to 90d"),
+        ("--history 30", "is not a duration"),
+        ("--history 30d --messages 5", "1000"),
+        ("--messages 5000", "--history"),
+        ("--history 30d --rate 5", "--rate"),
+        ("--history 30d --source none", "no source is named none"),
+    ] {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let answer = folder.run(&[&["simulate"], &arguments[..]].concat()).await;
+        assert_eq!(answer.exit, 2, "{answer:?}");
+        assert!(answer.talk.contains(why), "{why:?}: {answer:?}");
+    }
+    assert!(!folder.path("tickrelay.db").exists());
+}

@@ -110,6 +110,7 @@ fn report(case: &SampleCase, id: &str, now_ms: i64) -> Result<Report, Failure> {
     let element = Element {
         id: id.to_owned(),
         recipient: case.recipient.clone(),
+        group: None,
         status: case.status,
         at_ms: now_ms,
         category: bodies::category(message_type(case)),

@@ -102,7 +102,7 @@ impl<'w> Fold<'w, '_> {
             return Ok(unchanged(Registered::OfAnotherOwner, &state.message));
         }
         let given = send.keys.given.clone();
-        self.link(send.source, &given, self.now_ms);
+        self.link(send.source, &given, self.handed_in_ms(registering));
         if let Some(state) = self.known.messages[place].as_ref()
             && registering.result.is_refused()
         {
@@ -146,7 +146,7 @@ impl<'w> Fold<'w, '_> {
             return self.announce(send, report, Some(message));
         }
         message.register(send.registration);
-        let row = send.row(self.now_ms, &message);
+        let row = send.row(self.handed_in_ms(send.registering), &message);
         let is_same = before.is_some_and(|before| row.is_as(before));
         if message == known && is_same {
             return RegisterOutcome::new(Registered::Unchanged, &message);
@@ -164,7 +164,8 @@ impl<'w> Fold<'w, '_> {
         report: Report,
         known: Option<Message>,
     ) -> RegisterOutcome {
-        let (registering, now_ms) = (send.registering, self.now_ms);
+        let registering = send.registering;
+        let at_ms = self.handed_in_ms(registering);
         let place = send.keys.message;
         let registered = match known {
             None => Registered::Created,
@@ -176,16 +177,16 @@ impl<'w> Fold<'w, '_> {
             source: &registering.source,
             default_type: registering.default_type,
             default_sender: registering.default_sender.as_deref(),
-            received_ms: now_ms,
+            received_ms: at_ms,
             first_failure: None,
         };
         let history = &message.history;
         let plan = plan::plan(&message, history, &report, context, self.subscribers);
         let outcome = RegisterOutcome::new(registered, &plan.message);
-        let row = send.row(now_ms, &plan.message);
+        let row = send.row(at_ms, &plan.message);
         // A late registration is no report, but for the provider's own refusal.
         let is_report = registered == Registered::Created || report.error().is_some();
-        self.save(place, plan.message, is_report.then_some(now_ms));
+        self.save(place, plan.message, is_report.then_some(at_ms));
         self.write_registration(place, row);
         if let Some(broadcast) = send.polled {
             let is_news = registered == Registered::Created;
@@ -193,13 +194,19 @@ impl<'w> Fold<'w, '_> {
         }
         let noting = Noting {
             webhook: None,
-            received_ms: now_ms,
-            pending_since_ms: now_ms,
+            received_ms: at_ms,
+            pending_since_ms: at_ms,
         };
         let noted = (NotedReport::Made(report.into()), plan.dispatch);
         self.note(noting, &send.keys, noted, plan.fallback);
-        self.alert(now_ms);
+        // By the clock that the duty goes by.
+        self.alert(self.now_ms);
         outcome
+    }
+
+    /// When a message was handed in to be registered, ms since 1970 UTC.
+    fn handed_in_ms(&self, registering: &Registering) -> i64 {
+        registering.received_ms.unwrap_or(self.now_ms)
     }
 
     fn write_registration(&mut self, place: usize, row: RegistrationRow) {

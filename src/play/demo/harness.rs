@@ -19,17 +19,23 @@ use super::config;
 use super::subscriber::{DemoSubscriber, Received};
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
-use crate::admin::{AddSubscriber, CreateToken, Operation, Operations};
+use crate::admin::{AddSubscriber, CreateToken, GivenSecret, Operation, Operations};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::NewSubscriber;
+use crate::play::fill::{Fill, Filled};
+use crate::play::history::HistoryScenario;
 use crate::play::http::{ProviderClient, SourceAddress};
 use crate::server;
-use crate::store::Store;
 use crate::store::overview::WebhookRecord;
 use crate::store::query::{BacklogQuery, WebhookQuery, WebhookReportQuery, Window};
 use crate::store::timeline::ReportRecord;
+use crate::store::{Backlog, Store};
 
+/// How long the history of a demo is.
+pub(super) const HISTORY_DAYS: u32 = 30;
+/// What decides a demo's history, which is the same each time.
+const HISTORY_SEED: u64 = 1;
 /// How long a payload may take from the provider's 200 to the subscriber; then it is a bug.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -43,6 +49,10 @@ pub(super) struct Harness {
     pub(super) configuration: PathBuf,
     /// The SQLite file.
     pub(super) store: PathBuf,
+    /// What the store was filled with before, if it was.
+    pub(super) filled: Option<Filled>,
+    /// The key of the demo's own subscriber.
+    subscriber_id: i64,
     /// A token of an admin, for the management API.
     pub(super) token: String,
     /// Where providers post, by the name of the source.
@@ -67,16 +77,22 @@ pub(super) struct DemoStep {
 }
 
 impl DemoStep {
-    /// What the subscriber got for a report; `None` when nothing was sent to it.
+    /// What the demo's own subscriber got for a report; `None` when nothing was sent to it.
     pub(super) fn payload(&self, report: &ReportRecord) -> Option<&Received> {
-        let mut ids = report.forwards.iter().map(|pending| pending.forward.uid);
-        ids.find_map(|id| self.payloads.get(&id))
+        let ids = report.forwards.iter().map(|pending| pending.forward.uid);
+        let mut received = ids.filter_map(|id| self.payloads.get(&id));
+        received.find(|received| received.is_own)
     }
 }
 
 impl Harness {
-    /// Starts the service in `folder` with the sources that `program` needs.
-    pub(super) async fn start(folder: &Path, program: &[Program]) -> anyhow::Result<Self> {
+    /// Starts the service in `folder` with the sources that `program` needs, after a history of so many
+    /// messages.
+    pub(super) async fn start(
+        folder: &Path,
+        program: &[Program],
+        history: Option<u64>,
+    ) -> anyhow::Result<Self> {
         let secret = hex::encode(rand::random::<[u8; 24]>());
         let configuration = folder.join("tickrelay.toml");
         let write = |port: u16| {
@@ -87,15 +103,16 @@ impl Harness {
             .with_context(|| format!("cannot write {}", configuration.display()))
         };
         write(0)?;
-        let config = Config::load(Inputs {
-            file: Some(&configuration),
-            flags: &[],
-            // The demo is to be the same on every machine.
-            environment: Environment::empty(),
-        })?
-        .config;
+        let config = load(&configuration)?;
         let sources = config.sources.clone();
         let store = config.store.path.clone();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.context("cannot listen for the subscriber")?;
+        let subscribers = listener.local_addr()?;
+        let filled = match history {
+            Some(messages) => Some(fill(&config, messages, subscribers).await?),
+            None => None,
+        };
         let server = server::build(config, Clock::system())?;
         // Now that the port is known, other commands and a later `serve` can use it.
         write(server.port()?)?;
@@ -106,13 +123,12 @@ impl Harness {
             let endpoint = SourceAddress::new(source, &service, public_url);
             (source.name.clone(), endpoint)
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("cannot listen for the subscriber")?;
-        let subscriber_url = format!("http://{}/status", listener.local_addr()?);
-        let secret = subscribe(server.operations(), &subscriber_url).await?;
+        let subscriber_url = format!("http://{subscribers}/status");
+        let given = subscribe(server.operations(), &subscriber_url).await?;
         let token = token(server.operations()).await?;
-        let subscriber = DemoSubscriber::start(listener, &secret)?;
+        let others = filled.as_ref().map(|filled| filled.subscribers.as_slice());
+        let others = others.unwrap_or_default();
+        let subscriber = DemoSubscriber::start(listener, &given.secret, others)?;
         let opened = server.store().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run_until(async {
@@ -124,6 +140,8 @@ impl Harness {
             subscriber_url,
             configuration,
             store,
+            filled,
+            subscriber_id: given.subscriber.id,
             token,
             endpoints: sources.iter().map(endpoint).collect(),
             client: ProviderClient::new(address),
@@ -219,10 +237,11 @@ impl Harness {
         Ok(Some((webhook, reports)))
     }
 
-    /// Waits until the store knows that no forward is pending.
+    /// Waits until the store knows that no forward to the demo's own subscriber is pending.
     pub(super) async fn settled(&self) -> anyhow::Result<()> {
         let began = Instant::now();
-        while !self.opened.read(BacklogQuery).await?.is_empty() {
+        let is_own = |backlog: &Backlog| backlog.subscriber_id == self.subscriber_id;
+        while self.opened.read(BacklogQuery).await?.iter().any(is_own) {
             ensure!(began.elapsed() < PATIENCE, "a forward is still pending");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -241,6 +260,17 @@ impl Harness {
     }
 }
 
+/// The configuration in that file.
+fn load(file: &Path) -> anyhow::Result<Config> {
+    let inputs = Inputs {
+        file: Some(file),
+        flags: &[],
+        // The demo is to be the same on every machine.
+        environment: Environment::empty(),
+    };
+    Ok(Config::load(inputs)?.config)
+}
+
 /// Writes a file with secrets in it, readable by its owner alone.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = File::options();
@@ -248,10 +278,31 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-/// Adds the subscriber as an operator would; returns its secret.
-async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<String> {
+/// Invents history for the sources that every demo has; its subscribers listen at that address.
+async fn fill(config: &Config, messages: u64, subscribers: SocketAddr) -> anyhow::Result<Filled> {
+    let sources = config.sources.iter().filter(|source| {
+        // The sources of single cases have names of their own.
+        source.name == source.provider.as_str() && HistoryScenario::has_history(source)
+    });
+    let fill = Fill {
+        config,
+        scenario: HistoryScenario {
+            sources: sources.cloned().collect(),
+            messages,
+            days: HISTORY_DAYS,
+            until_ms: Clock::system().now_ms(),
+            seed: HISTORY_SEED,
+        },
+        url: &|name| format!("http://{subscribers}/{name}"),
+        stay: true,
+    };
+    fill.run(|_, _| ()).await
+}
+
+/// Adds the subscriber as an operator would; returns it with its secret.
+async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<GivenSecret> {
     let new = NewSubscriber::new("demo", url);
-    Ok(order(operations, AddSubscriber(new)).await?.secret)
+    order(operations, AddSubscriber(new)).await
 }
 
 /// Makes a token as `tickrelay token create --role admin --name demo` does.

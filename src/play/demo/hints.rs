@@ -103,6 +103,7 @@ fn signed_webhook(harness: &Harness) -> anyhow::Result<String> {
     let failed = Element {
         id: MESSAGE.to_owned(),
         recipient: "34600000042".to_owned(),
+        group: None,
         status: Status::Failed,
         at_ms: now_ms,
         category: "utility",

@@ -101,6 +101,9 @@ pub(super) async fn play(
 pub(super) async fn go_on(harness: &mut Harness, page: &mut Transcript<'_>) -> anyhow::Result<()> {
     loop {
         let received = harness.receive().await;
+        if !received.is_own {
+            continue;
+        }
         if show_payload(&received, page).is_err() {
             kept(
                 page,

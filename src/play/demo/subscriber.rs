@@ -1,8 +1,10 @@
 //! A subscriber on loopback: all that a program which receives payloads has to do.
 //!
 //! It checks the Standard Webhooks signature with code of its own, so that the demo does not
-//! take the service's word for it, and answers 204.
+//! take the service's word for it, and answers 204. The invented subscribers of history listen here too,
+//! each at a path of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -22,7 +24,9 @@ use crate::play::http::Connection;
 pub(super) struct Received {
     /// `webhook-id`: the same on every attempt, so that repeats can be dropped.
     pub(super) id: Uuid,
-    /// Whether the signature is that of our secret.
+    /// Whether the demo's own subscriber received it, and not one of history.
+    pub(super) is_own: bool,
+    /// Whether the signature is that of the subscriber's secret.
     pub(super) verified: bool,
     /// The body.
     pub(super) payload: Vec<u8>,
@@ -36,17 +40,27 @@ pub(super) struct DemoSubscriber {
 }
 
 impl DemoSubscriber {
-    /// Starts it on `listener` with the secret that `subscriber add` shows, `whsec_…`.
-    pub(super) fn start(listener: TcpListener, secret: &str) -> anyhow::Result<Self> {
-        let key = secret.strip_prefix("whsec_").unwrap_or(secret);
-        let key = STANDARD.decode(key).context("the secret is no base64")?;
-        let key: Arc<[u8]> = key.into();
+    /// Starts it on `listener` with the secrets that `subscriber add` shows, `whsec_…`: its own, and those
+    /// of others by the paths at which they listen.
+    pub(super) fn start(
+        listener: TcpListener,
+        own: &str,
+        others: &[(&'static str, String)],
+    ) -> anyhow::Result<Self> {
+        let others = others.iter().map(|(name, secret)| {
+            let path = format!("/{name}");
+            Ok((path, key_of(secret)?))
+        });
+        let keys = Arc::new(SubscriberKeys {
+            own: key_of(own)?,
+            others: others.collect::<anyhow::Result<_>>()?,
+        });
         let (sender, received) = unbounded_channel();
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&key), sender.clone()));
+                connections.spawn(serve(stream, Arc::clone(&keys), sender.clone()));
             }
         });
         Ok(Self {
@@ -56,10 +70,22 @@ impl DemoSubscriber {
     }
 }
 
+/// What the signatures are checked with.
+struct SubscriberKeys {
+    own: Vec<u8>,
+    /// By the paths of their URLs.
+    others: HashMap<String, Vec<u8>>,
+}
+
+fn key_of(secret: &str) -> anyhow::Result<Vec<u8>> {
+    let key = secret.strip_prefix("whsec_").unwrap_or(secret);
+    STANDARD.decode(key).context("the secret is no base64")
+}
+
 /// Takes what comes over a connection until it ends.
 async fn serve(
     stream: TcpStream,
-    key: Arc<[u8]>,
+    keys: Arc<SubscriberKeys>,
     received: UnboundedSender<Received>,
 ) -> std::io::Result<()> {
     let mut connection = Connection::new(stream)?;
@@ -71,10 +97,13 @@ async fn serve(
         let status = if let Some(id) = header("webhook-id") {
             let timestamp = header("webhook-timestamp").unwrap_or_default();
             let signatures = header("webhook-signature").unwrap_or_default();
-            let verified = is_signed(&key, id, timestamp, request.body, signatures);
+            let other = keys.others.get(request.path);
+            let key = other.unwrap_or(&keys.own);
+            let verified = is_signed(key, id, timestamp, request.body, signatures);
             // The receiver is gone while the demo is ending.
             let _ = received.send(Received {
                 id: id.parse().unwrap_or_default(),
+                is_own: other.is_none(),
                 verified,
                 payload: request.body.to_vec(),
             });

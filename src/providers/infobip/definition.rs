@@ -4,6 +4,7 @@ use super::super::definition::{
     CredentialRules, Definition, ErrorCatalogue, Refusals, Samples, Starter,
 };
 use super::super::meta::events::LINES;
+use super::super::sample::HistorySamples;
 use super::{causes, parse, sample, send_receipt};
 use crate::model::EventWords;
 
@@ -73,6 +74,13 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
             "infobip:7016",
             "infobip:7032",
         ],
+        history: Some(HistorySamples {
+            unreachable: "infobip:7003",
+            wrong_template: "infobip:7009",
+            pause: None,
+            fallback: Some("infobip:sms_fallback"),
+            has_groups: false,
+        }),
         not_failures: &[
             "infobip:0",
             "infobip-status:0",

@@ -52,6 +52,7 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         ],
         reports_queued: false,
         frequent: &sample::FREQUENT,
+        history: Some(sample::HISTORY),
         not_failures: &[],
         content_type: "application/json",
         batch: usize::MAX,

@@ -43,6 +43,8 @@ pub(in crate::providers) const DEFINITION: Definition = Definition {
         everyday: &["template-expired", "structure-unavailable"],
         reports_queued: false,
         frequent: &sample::FREQUENT,
+        // It ended before any history that is invented.
+        history: None,
         not_failures: &[],
         content_type: "application/json",
         batch: usize::MAX,

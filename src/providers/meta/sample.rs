@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::sample::{Element, json, list, mix};
+use super::super::sample::{
+    Element, HistorySamples, PauseSamples, TemplateNotice, json, list, mix,
+};
 use crate::model::Status;
 
 /// Why messages fail, the frequent reasons.
@@ -16,6 +18,17 @@ pub(super) const FREQUENT: [&str; 5] = [
     "meta:130472",
     "meta:131053",
 ];
+/// What history has of the Cloud API.
+pub(super) const HISTORY: HistorySamples = HistorySamples {
+    unreachable: "meta:131026",
+    wrong_template: "meta:132012",
+    pause: Some(PauseSamples {
+        error: "meta:132015",
+        write: write_template_notice,
+    }),
+    fallback: None,
+    has_groups: true,
+};
 /// The account that sends.
 const ACCOUNT: &str = "330000000000001";
 
@@ -47,8 +60,15 @@ fn status(body: &mut String, kind: &str, pricing_model: &str, element: &Element)
     let at_s = element.at_ms / 1000;
     let _ = write!(
         body,
-        r#"{{"id":"{id}","status":"{status}","timestamp":"{at_s}","recipient_id":"{recipient}"{kind}"#
+        r#"{{"id":"{id}","status":"{status}","timestamp":"{at_s}","#
     );
+    let _ = match &element.group {
+        None => write!(body, r#""recipient_id":"{recipient}"{kind}"#),
+        Some(group) => write!(
+            body,
+            r#""recipient_id":"{group}","recipient_type":"group","recipient_participant_id":"{recipient}"{kind}"#
+        ),
+    };
     if let Status::Sent | Status::Delivered = status {
         let (category, conversation) = (element.category, element.conversation);
         let billable = category != "service";
@@ -67,6 +87,24 @@ fn status(body: &mut String, kind: &str, pricing_model: &str, element: &Element)
         );
     }
     body.push('}');
+}
+
+/// The notice that a template was paused, or that it no longer is.
+fn write_template_notice(body: &mut String, notice: TemplateNotice<'_>) {
+    let (name, language) = (json(notice.name), json(notice.language));
+    let at_s = notice.at_ms / 1000;
+    let (event, about) = if notice.is_paused {
+        (
+            "PAUSED",
+            r#","other_info":{"title":"FIRST_PAUSE","description":"Made up by a simulation."}"#,
+        )
+    } else {
+        ("UNPAUSED", "")
+    };
+    let _ = write!(
+        body,
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"{ACCOUNT}","time":{at_s},"changes":[{{"value":{{"event":"{event}","message_template_id":770000000000001,"message_template_name":{name},"message_template_language":{language},"reason":"NONE"{about}}},"field":"message_template_status_update"}}]}}]}}"#
+    );
 }
 
 /// An id of the Cloud API, which holds the recipient.

@@ -28,6 +28,7 @@ each_engine!(
     a_refused_send_keeps_the_broadcast_in_which_it_was_sent,
     a_part_belongs_to_its_webhook_and_none_to_one_that_is_gone,
     a_registration_and_a_report_meet_whichever_comes_first,
+    a_registration_counts_from_when_it_was_handed_in,
     what_was_answered_is_there_after_another_start,
 );
 
@@ -286,6 +287,7 @@ pub(super) fn registering(id: &str) -> Registering {
             ..Registration::default()
         },
         result: SendResult::accepted(),
+        received_ms: None,
         oddities: Vec::new(),
         owner: None,
         owners: Vec::new(),
@@ -343,6 +345,20 @@ async fn a_registration_and_a_report_meet_whichever_comes_first(subject: Subject
         assert_eq!(message.text.as_deref(), Some("Your order left"));
         assert_eq!(message.status, Some(Status::Sent));
     }
+}
+
+/// Where it waited for its commit meanwhile, or is of the past.
+async fn a_registration_counts_from_when_it_was_handed_in(subject: Subject) {
+    subject.subscriber("crm").await;
+    subject.advance(60 * SECOND_MS);
+    let messages = vec![Registering {
+        received_ms: Some(START_MS + SECOND_MS),
+        ..registering("a")
+    }];
+    let registrations = Registrations { messages };
+    subject.store.commit(registrations).await.unwrap();
+    let forwards = subject.forwards().await;
+    assert_eq!(forwards[0].pending_since_ms, START_MS + SECOND_MS);
 }
 
 async fn what_was_answered_is_there_after_another_start(subject: Subject) {

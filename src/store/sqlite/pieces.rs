@@ -272,6 +272,7 @@ fn any_registering() -> impl Strategy<Value = Registering> {
                 element: words.to_owned(),
                 registration,
                 result,
+                received_ms: None,
                 oddities: Vec::new(),
                 owner,
                 owners: vec!["acme".to_owned(), "other".to_owned()],

@@ -99,6 +99,7 @@ async fn store_report(store: &Store, id: &str, report: &PossibleReport) {
                 },
                 oddities: Vec::new(),
                 result: result.clone(),
+                received_ms: None,
                 owner: None,
                 owners: Vec::new(),
             };

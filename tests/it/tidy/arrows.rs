@@ -7,7 +7,8 @@ use super::map::Map;
 use super::{is_test, none, sources};
 
 /// Every module of the crate, and all others that it names. A row names rows above it alone, so all
-/// arrows point one way. `play::demo` runs the whole service, which uses the rest of `play` for samples.
+/// arrows point one way. `play::demo` runs the whole service, which uses the rest of `play` for samples;
+/// `play::fill` takes history in as the service would.
 const MODULES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
@@ -103,8 +104,28 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "play::fill",
+        &[
+            "model",
+            "clock",
+            "metrics",
+            "access",
+            "providers",
+            "plan",
+            "store",
+            "forward",
+            "config",
+            "ingest",
+            "play",
+            "duties",
+            "admin",
+            "server",
+        ],
+    ),
+    (
         "play::demo",
         &[
+            "play::fill",
             "model",
             "clock",
             "access",
@@ -121,6 +142,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "play::fill",
             "play::demo",
             "model",
             "clock",

@@ -64,6 +64,7 @@ pub(super) const DEFINITION: Definition = Definition {
         everyday: &["delivered", "failed"],
         reports_queued: true,
         frequent: &["toy:21"],
+        history: None,
         not_failures: &[],
         content_type: "application/x-www-form-urlencoded",
         batch: 1,

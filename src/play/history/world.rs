@@ -1,0 +1,135 @@
+//! The business whose messages are invented: the countries that it writes to, and its templates.
+//!
+//! The numbers hold no person's: each begins as the country's mobile numbers or as none there do, and
+//! has zeros or invented digits after that.
+
+/// A country that is written to.
+#[derive(Debug)]
+pub(super) struct Country {
+    /// What its numbers begin with; seven digits follow.
+    pub(super) prefix: &'static str,
+    /// How far its clocks are ahead of UTC, in minutes.
+    pub(super) ahead_min: i64,
+    /// The language of its people.
+    pub(super) language: &'static str,
+    /// How much of all is written to it.
+    pub(super) weight: u64,
+}
+
+/// A template of the business.
+#[derive(Debug)]
+pub(crate) struct HistoryTemplate {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The code of its language.
+    pub(crate) language: &'static str,
+    /// What it is billed as.
+    pub(crate) category: &'static str,
+    /// Whether broadcasts are made of it.
+    pub(super) is_bulk: bool,
+    /// Its text.
+    pub(crate) body: &'static str,
+}
+
+const fn country(
+    prefix: &'static str,
+    ahead_min: i64,
+    language: &'static str,
+    weight: u64,
+) -> Country {
+    Country {
+        prefix,
+        ahead_min,
+        language,
+        weight,
+    }
+}
+
+/// How many countries there are.
+pub(super) const COUNTRY_COUNT: usize = 12;
+
+/// Spain, Mexico, Colombia, Argentina, Great Britain, India, the United States, Portugal, Brazil,
+/// Germany, Austria, Switzerland.
+pub(super) static COUNTRIES: [Country; COUNTRY_COUNT] = [
+    country("3460", 60, "es", 240),
+    country("52550", -360, "es", 110),
+    country("57300", -300, "es", 60),
+    country("549110", -180, "es", 50),
+    country("44700", 0, "en", 120),
+    country("91600", 330, "en", 110),
+    country("1555", -300, "en", 50),
+    country("35190", 0, "pt", 40),
+    country("551190", -180, "pt", 90),
+    country("491500", 60, "de", 90),
+    country("43660", 60, "de", 25),
+    country("4170", 60, "de", 15),
+];
+
+/// Eight templates of three categories in four languages.
+pub(crate) static TEMPLATES: [HistoryTemplate; 8] = [
+    HistoryTemplate {
+        name: "order_update",
+        language: "es",
+        category: "utility",
+        is_bulk: false,
+        body: "Hola {{1}}: tu pedido {{2}} ha salido del almacén.",
+    },
+    HistoryTemplate {
+        name: "order_update",
+        language: "pt",
+        category: "utility",
+        is_bulk: false,
+        body: "Olá {{1}}, o seu pedido {{2}} saiu do armazém.",
+    },
+    HistoryTemplate {
+        name: "delivery_window",
+        language: "en",
+        category: "utility",
+        is_bulk: false,
+        body: "Hello {{1}}, your order {{2}} arrives tomorrow morning.",
+    },
+    HistoryTemplate {
+        name: "appointment_reminder",
+        language: "de",
+        category: "utility",
+        is_bulk: false,
+        body: "Guten Tag {{1}}, wir erinnern an den Termin {{2}}.",
+    },
+    HistoryTemplate {
+        name: "spring_sale",
+        language: "es",
+        category: "marketing",
+        is_bulk: true,
+        body: "{{1}}, las rebajas de primavera empiezan hoy. Tu código: {{2}}.",
+    },
+    HistoryTemplate {
+        name: "new_collection",
+        language: "en",
+        category: "marketing",
+        is_bulk: true,
+        body: "{{1}}, the new collection is here. Your code: {{2}}.",
+    },
+    HistoryTemplate {
+        name: "feedback_request",
+        language: "de",
+        category: "marketing",
+        is_bulk: true,
+        body: "{{1}}, wie zufrieden sind Sie mit {{2}}?",
+    },
+    HistoryTemplate {
+        name: "login_code",
+        language: "en",
+        category: "authentication",
+        is_bulk: false,
+        body: "{{1}}, your code is {{2}}.",
+    },
+];
+
+/// The place of the template that is paused for some hours.
+pub(super) const PAUSED: usize = 4;
+/// The place of the template of which a wrong version is sent for some hours.
+pub(super) const WRONG: usize = 6;
+
+/// Names that stand in texts.
+pub(super) const FIRST_NAMES: [&str; 8] =
+    ["Ana", "Luis", "Mia", "João", "Priya", "Tom", "Eva", "Noor"];
