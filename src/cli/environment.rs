@@ -38,16 +38,18 @@ pub(super) fn token() -> Option<String> {
 
 /// The file that `TICKRELAY_CONFIG` names.
 pub(super) fn file() -> Option<PathBuf> {
-    path_of(named_by_variable())
+    path_of(bytes_of("TICKRELAY_CONFIG"))
 }
 
-/// What `TICKRELAY_CONFIG` says, in whatever bytes a path may have.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the one variable that says where the others' file is"
-)]
-fn named_by_variable() -> Option<OsString> {
-    std::env::var_os("TICKRELAY_CONFIG")
+/// The socket on which systemd waits for the end of a start.
+pub(super) fn notify_socket() -> Option<PathBuf> {
+    path_of(bytes_of("NOTIFY_SOCKET"))
+}
+
+/// What a variable says, in whatever bytes a path may have.
+#[allow(clippy::disallowed_methods, reason = "a path need not be text")]
+fn bytes_of(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// An empty variable says nothing, as with every other setting.

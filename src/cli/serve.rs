@@ -1,6 +1,7 @@
 //! `tickrelay serve`: the service, until SIGTERM or SIGINT; a second one ends it at once. SIGHUP reads
 //! the configuration again.
 
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, reload};
 
 use super::config::faults_of_start;
-use super::{Exit, Settings};
+use super::{Exit, Settings, environment};
 use crate::clock::Clock;
 use crate::config::{Changes, Config, LoadError, Log, LogFormat, Origin, Reloaded};
 use crate::ingest::Ingest;
@@ -46,6 +47,8 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Exit> {
         let ingest = server.ingest();
         server
             .run_until(async {
+                // This is polled once the service serves, and not before.
+                notify_systemd(environment::notify_socket().as_deref());
                 let mut reload = Reload {
                     settings,
                     running,
@@ -105,6 +108,18 @@ impl Start {
 impl Drop for Start {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Ends the start of a unit with `Type=notify`, so that `systemctl start` returns when webhooks are
+/// answered. Without systemd there is no socket.
+fn notify_systemd(socket: Option<&Path>) {
+    let Some(socket) = socket else {
+        return;
+    };
+    let sent = UnixDatagram::unbound().and_then(|from| from.send_to(b"READY=1", socket));
+    if let Err(error) = sent {
+        tracing::warn!(%error, socket = %socket.display(), "systemd cannot be notified");
     }
 }
 

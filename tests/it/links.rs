@@ -1,4 +1,6 @@
 //! Every relative link of the documents leads to a file, and to a heading of it where one is named.
+//! A page of `docs/` links to no file outside, since the book of `mdbook` has none of them. It names
+//! the path in backquotes, and that file exists.
 //!
 //! Links to the web are left alone: a test must not fail because another site is down.
 
@@ -24,6 +26,9 @@ const FOLDERS: &[&str] = &[
     "packaging",
     "schema",
 ];
+
+/// The one file of the root that pages name and that is no document.
+const EXAMPLE: &str = "config.example.toml";
 
 /// Folders whose documents are parts of others.
 const OF_OTHERS: &[&str] = &["docs/benchmarks", "examples/toy-provider"];
@@ -70,6 +75,16 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// A line without what stands in backquotes, where a bracket is no link.
 fn without_code(line: &str) -> String {
     line.split('`').step_by(2).collect()
+}
+
+/// The paths of the repository that a line has in backquotes.
+fn named_paths(line: &str) -> impl Iterator<Item = &str> {
+    let named = line.split('`').skip(1).step_by(2);
+    named.filter(|name| {
+        let folder = name.split_once('/').map_or("", |(folder, _)| folder);
+        let is_path = FOLDERS.contains(&folder) || IN_ROOT.contains(name) || *name == EXAMPLE;
+        is_path && !name.contains([' ', '*', '<', '…'])
+    })
 }
 
 /// The anchor that GitHub and `mdbook` make of a heading.
@@ -135,6 +150,9 @@ fn fault(from: &Path, target: &str, documents: &Documents) -> Option<String> {
     let Some(path) = path else {
         return Some("leads out of the repository".to_owned());
     };
+    if from.starts_with("docs") && !path.starts_with("docs") {
+        return Some("is outside the book: name the path in backquotes".to_owned());
+    }
     if !documents.contains_key(&path) && !root("").join(&path).exists() {
         return Some(format!("there is no {}", path.display()));
     }
@@ -156,6 +174,12 @@ fn faults(documents: &Documents) -> Vec<String> {
                 if let Some(fault) = fault(path, &target, documents) {
                     faults.push(format!("{}:{number}: {target}: {fault}", path.display()));
                 }
+            }
+            if path.starts_with("docs") {
+                let gone = named_paths(line).filter(|name| !root(name).exists());
+                faults.extend(
+                    gone.map(|name| format!("{}:{number}: there is no {name}", path.display())),
+                );
             }
         }
     }
@@ -195,10 +219,18 @@ fn a_link_that_leads_nowhere_is_caught() {
         ("[a](api.md#gone)", Some("docs/api.md has no heading #gone")),
         ("[a](#gone)", Some("docs/new.md has no heading #gone")),
         ("[a](../../../etc)", Some("leads out of the repository")),
-        ("[a](../LICENSE#mit)", Some("LICENSE is no document")),
+        ("[a](../LICENSE)", Some("is outside the book")),
+        (
+            "[a](reliability.toml#a)",
+            Some("reliability.toml is no document"),
+        ),
+        (
+            "`packaging/gone.conf`",
+            Some("there is no packaging/gone.conf"),
+        ),
         ("[a]: gone.md", Some("there is no docs/gone.md")),
         ("[a](#two-of-us-1)", None),
-        ("[a](../LICENSE), `[a](gone.md)`", None),
+        ("`packaging/nginx.conf`, `[a](gone.md)`", None),
     ] {
         let text = format!("{link}\n\n```\n[a](gone.md)\n# Gone\n```\n# Two of us\n# Two of us!\n");
         documents.insert(PathBuf::from("docs/new.md"), text);

@@ -120,6 +120,22 @@ async fn a_message_or_a_number_leads_to_its_forwards_and_to_the_status_again() {
         assert_eq!((none.exit, none.data.as_str()), (1, ""), "{none:?}");
         assert!(none.talk.contains("nothing to send again"), "{none:?}");
     }
+    // What is pending is there, though it needs no retry.
+    folder.done(&["subscriber", "pause", "desk"]).await;
+    service
+        .post(cloud::webhook(&[cloud::status("wamid.D", "sent", T0)]))
+        .await;
+    let pending = [
+        "forward",
+        "retry",
+        "--message",
+        "wamid.D",
+        "--subscriber",
+        "desk",
+    ];
+    let pending = folder.run(&pending).await;
+    assert_eq!(pending.exit, 1, "{pending:?}");
+    assert!(pending.talk.contains("is pending"), "{pending:?}");
     let help = folder.done(&["forward", "--help"]).await;
     assert!(
         help.contains("receives the status again, never the"),

@@ -2,8 +2,9 @@
 //! touching what is not its own.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -46,10 +47,13 @@ fn a_second_serve_on_one_store_is_refused() {
 }
 
 /// A start that waits for the store, which is locked through the file; and the rest of its log.
-fn waiting(home: &Home) -> (File, Child, impl Iterator<Item = String> + use<>) {
-    let held = File::open(home.store()).unwrap();
+fn waiting<F: FnOnce() -> Child>(
+    store: &Path,
+    begin: F,
+) -> (File, Child, impl Iterator<Item = String> + use<F>) {
+    let held = File::open(store).unwrap();
     held.lock().unwrap();
-    let mut child = home.spawn();
+    let mut child = begin();
     let log = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut log = log.map(Result::unwrap);
     let waits = log.any(|line| line.contains("store.locked"));
@@ -60,7 +64,7 @@ fn waiting(home: &Home) -> (File, Child, impl Iterator<Item = String> + use<>) {
 #[test]
 fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
     let home = with_store();
-    let (held, mut child, mut log) = waiting(&home);
+    let (held, mut child, mut log) = waiting(&home.store(), || home.spawn());
     held.unlock().unwrap();
     let serves = log.find(|line| line.contains("\"serving\""));
     assert!(serves.is_some(), "it does not start");
@@ -68,10 +72,30 @@ fn a_start_waits_for_the_end_of_the_process_that_has_the_store() {
     child.wait().unwrap();
 }
 
+#[actix_web::test]
+async fn systemd_is_notified_when_a_start_ends_and_not_before() {
+    let folder = Folder::new().variable("NOTIFY_SOCKET", "systemd.sock");
+    folder.make_store().await;
+    let systemd = UnixDatagram::bind(folder.path("systemd.sock")).unwrap();
+    let (held, mut child, _log) =
+        waiting(&folder.path("tickrelay.db"), || folder.begin(&["serve"]));
+    let mut said = [0; 32];
+    systemd.set_nonblocking(true).unwrap();
+    let early = systemd.recv(&mut said).map_err(|error| error.kind());
+    assert_eq!(early, Err(ErrorKind::WouldBlock));
+    held.unlock().unwrap();
+    systemd.set_nonblocking(false).unwrap();
+    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = systemd.recv(&mut said).unwrap();
+    assert_eq!(&said[..length], b"READY=1");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_start_that_waits_can_be_stopped() {
     let home = with_store();
-    let (held, mut child, _log) = waiting(&home);
+    let (held, mut child, _log) = waiting(&home.store(), || home.spawn());
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     // One that hears nothing gives up by itself, and says that it is refused.
     assert!(child.wait().unwrap().success());

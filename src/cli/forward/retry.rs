@@ -96,12 +96,15 @@ impl ForwardRetryArgs {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect();
         let (mut found, mut cursor): (Vec<ForwardView>, Option<String>) = (Vec::new(), None);
+        let mut is_pending = false;
         // Each page is over in time, so the store's log is not kept from starting over.
         loop {
             let page = client.rows(&["forwards"], &query, (MOST_AT_ONCE, cursor.as_deref()))?;
             let wanted = |forward: &ForwardView| {
                 states.contains(&forward.state) && !forward.subscriber_removed
             };
+            let waits = |forward: &ForwardView| forward.state == ForwardState::Pending;
+            is_pending |= page.data.iter().any(waits);
             found.extend(page.data.into_iter().filter(wanted));
             cursor = page.next_cursor;
             if cursor.is_none() || found.len() > MOST_AT_ONCE {
@@ -110,6 +113,11 @@ impl ForwardRetryArgs {
         }
         found.reverse();
         match found.len() {
+            0 if is_pending => Err(Refused::new(
+                "what is like that is pending: it needs no retry, and `forward retry` with its id \
+                 makes it due now",
+            )
+            .into()),
             0 => Err(Refused::new(
                 "no forward is like that, so there is nothing to send again",
             )

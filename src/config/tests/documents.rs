@@ -18,7 +18,7 @@ const HEAD: &str = "\
 
 Every setting, with its default. An empty file means the same as no file. `tickrelay config check` finds
 mistakes, `tickrelay config show` prints the value of each setting and where it is set, and
-`tickrelay config example` prints [config.example.toml](../config.example.toml).
+`tickrelay config example` prints `config.example.toml`.
 
 - A flag is stronger than a variable, a variable is stronger than the file. A setting without a flag of
   its own is given as `--set forward.timeout=20s`. Lists have commas in flags and variables.

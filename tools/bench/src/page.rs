@@ -292,15 +292,15 @@ fn queries(page: &mut String, rows: &[&Row]) {
         page,
         "### The ready queries\n\n\
          Each asked twice, one after the other, by another process beside 3000 webhooks a second on the filled\n\
-         store; the slower answer counts. Those for a copy read all there is of messages or reports: the\n\
-         [queries' README](../schema/README.md#ready-queries) says how to make one.\n\n\
+         store; the slower answer counts. Those for a copy read all there is of messages or reports:\n\
+         `schema/README.md` says how to make one, and `schema/queries/` has the queries.\n\n\
          | query | ms | on a large store |\n| --- | ---: | --- |"
     );
     for (name, ms) in taken {
         if let Some(sample) = Sample::of(ms.into_iter()) {
             say!(
                 page,
-                "| [{name}](../schema/queries/{name}.sql) | {} | {} |",
+                "| `{name}` | {} | {} |",
                 spread(sample, 0),
                 if is_for_a_copy(name) {
                     "for a copy"
