@@ -11,6 +11,10 @@
 //! What is atomic: [`Store::commit`] commits the raw webhook, its new reports, the new state
 //! of their messages, the payloads and every forward queued, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
+//!
+//! Beside [`Store::commit`], [`Store::read`], [`Store::change`] and [`Store::step`] stands what none of
+//! them is. [`Store::erase`] is many transactions with a progress. [`Store::rotate_key`] is a change with
+//! a key file before and after it. Subscribers and tokens are read in memory, for each webhook and request.
 
 pub mod account_event;
 pub mod audit;
@@ -86,7 +90,7 @@ pub trait Change: sqlite::changes::SqliteChange + Send + 'static {
     type Answer: Send + 'static;
 }
 
-/// A step that [`Store::step`] takes for a duty or a lane. [`PruneStep`] and the structs of [`step`]
+/// A step that [`Store::step`] takes for a duty, a lane or long work. [`PruneStep`] and the structs of [`step`]
 /// are all there are: the engine implements how it takes each.
 pub trait Step: sqlite::SqliteStep + Send + 'static {
     /// What came of it.
@@ -250,7 +254,7 @@ impl Store {
         }
     }
 
-    /// Takes a step for a duty, a lane or a key that is forgotten, in one transaction at most.
+    /// Takes a step for a duty, a lane, long work or a key that is forgotten, in one transaction at most.
     ///
     /// # Errors
     /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],
@@ -292,17 +296,6 @@ impl Store {
     ) -> Result<Erased, Error> {
         match &self.engine {
             Engine::Sqlite(store) => store.erase(person, dry_run, on_progress).await,
-        }
-    }
-
-    /// Rewrites what the store keeps, without what deleted rows may have left in it. Webhooks
-    /// wait meanwhile, or are refused.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn vacuum(&self) -> Result<(), Error> {
-        match &self.engine {
-            Engine::Sqlite(store) => store.vacuum().await,
         }
     }
 

@@ -8,6 +8,7 @@ use super::operation::By;
 use super::{Failure, Operation, Operations, Progress};
 use crate::access::Permission;
 use crate::model::quoted;
+use crate::store::step::RewriteStore;
 use crate::store::{Erased, Person};
 
 /// Remove a person from every table.
@@ -54,7 +55,7 @@ impl Operation for ErasePerson {
         let erased = operations.begin(by, work).await?;
         // Whether the file can be rewritten changes nothing about what the audit has said.
         if vacuum {
-            operations.store.vacuum().await.map_err(|error| {
+            operations.store.step(RewriteStore).await.map_err(|error| {
                 Failure::from(error).after("the person is erased; the file was not rewritten")
             })?;
         }

@@ -1,5 +1,5 @@
-//! The steps that duties and lanes take in the store, each one transaction at most: one struct for
-//! each, and its answer. None is written into the audit.
+//! The steps that duties, lanes and long work take in the store, each one transaction at most: one
+//! struct for each, and its answer. None is written into the audit.
 
 use std::ops::Range;
 
@@ -149,5 +149,14 @@ pub struct ForgetTicket {
 }
 
 impl Step for ForgetTicket {
+    type Answer = ();
+}
+
+/// Rewrites what the store keeps, without what deleted rows may have left in it. Webhooks wait
+/// meanwhile, or are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct RewriteStore;
+
+impl Step for RewriteStore {
     type Answer = ();
 }
