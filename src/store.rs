@@ -27,6 +27,7 @@ mod conformance;
 mod error;
 mod forwards;
 pub mod idempotency;
+pub mod job;
 mod keys;
 mod lane_inbox;
 mod lease;

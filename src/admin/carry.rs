@@ -131,8 +131,8 @@ impl Operations {
             answer: Some(answer),
         };
         let record = ChangeRecord {
-            audit: None,
             kept: Some(kept),
+            ..ChangeRecord::default()
         };
         Ok(self.store.note(record).await?)
     }

@@ -96,6 +96,7 @@ impl<O: Operation> By<O> {
                 .and_then(|note| O::noted(note, answer))
                 .map(|note| note.entry(&caller)),
             kept: once.and_then(|once| once.kept(answer)),
+            job: None,
         }
     }
 
@@ -108,6 +109,7 @@ impl<O: Operation> By<O> {
                 ticket: once.ticket.clone(),
                 answer: None,
             }),
+            job: None,
         }
     }
 
@@ -150,7 +152,11 @@ impl WorkEnd {
 
 impl From<WorkEnd> for ChangeRecord {
     fn from(WorkEnd { audit, kept }: WorkEnd) -> Self {
-        Self { audit, kept }
+        Self {
+            audit,
+            kept,
+            job: None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod changes;
 mod forwarding;
 mod intake;
+mod jobs;
 mod lists;
 mod upkeep;
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use uuid::Uuid;
+
 use super::idempotency::Ticket;
 use super::poll::{PollCounts, PollRecord};
 use super::replay::{ReplayStep, RunningReplay};
@@ -149,6 +151,32 @@ pub struct ForgetTicket {
 }
 
 impl Step for ForgetTicket {
+    type Answer = ();
+}
+
+/// Notes how far a job is. One that is gone is none to note.
+#[derive(Debug, Clone, Copy)]
+pub struct NoteJobProgress {
+    /// Its id.
+    pub uid: Uuid,
+    /// Steps that are done.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+}
+
+impl Step for NoteJobProgress {
+    type Answer = ();
+}
+
+/// Notes that a job is begun once more, after a restart cut it off.
+#[derive(Debug, Clone, Copy)]
+pub struct StartJobAgain {
+    /// Its id.
+    pub uid: Uuid,
+}
+
+impl Step for StartJobAgain {
     type Answer = ();
 }
 

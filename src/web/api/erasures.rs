@@ -5,10 +5,11 @@ use utoipa::ToSchema;
 
 use super::input::JsonBody;
 use super::job_results::ErasureView;
-use super::jobs::{JobKind, JobView};
+use super::jobs::JobView;
 use super::{HandlerContext, Reply, json_of};
 use crate::admin::{EraseOptions, ErasePerson};
 use crate::store::Erased;
+use crate::store::job::JobKind;
 
 /// Whom to forget, and how.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -24,6 +24,7 @@ use crate::admin::{Failure, Operation, Operations, Progress};
 use crate::clock::Clock;
 use crate::model::quoted;
 use crate::store::idempotency::{KeptAnswer, Ticket};
+use crate::store::job::{JobKind, JobState};
 use crate::web::problem::Problem;
 
 /// Jobs that are remembered; those that ended go first.
@@ -81,30 +82,6 @@ pub(crate) struct JobProblemView {
     pub(crate) status: u16,
     /// What happened and what to do.
     pub(crate) detail: String,
-}
-
-/// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum JobKind {
-    /// Erases a person.
-    Erase,
-    /// Reads stored webhooks again.
-    Reprocess,
-    /// Seals all secrets again.
-    RotateKey,
-}
-
-/// How a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum JobState {
-    /// It goes on.
-    Running,
-    /// It is done.
-    Done,
-    /// It failed: see `problem`.
-    Failed,
 }
 
 /// A job and the token that began it.
@@ -167,7 +144,7 @@ impl Jobs {
         match job.map(|job| job.view.state) {
             None => KeptJob::Forgotten,
             Some(JobState::Failed) => KeptJob::Failed,
-            Some(JobState::Running | JobState::Done) => KeptJob::Known,
+            Some(_) => KeptJob::Known,
         }
     }
 
@@ -180,13 +157,13 @@ impl Jobs {
 }
 
 /// A job while its work goes on; work that breaks off has failed.
-struct RunningJob {
+struct LiveJob {
     jobs: Arc<Jobs>,
     clock: Clock,
     id: Uuid,
 }
 
-impl RunningJob {
+impl LiveJob {
     /// Carries its work out, and notes how far that is.
     async fn watch<O: Operation>(
         &self,
@@ -235,7 +212,7 @@ impl RunningJob {
     }
 }
 
-impl Drop for RunningJob {
+impl Drop for LiveJob {
     fn drop(&mut self) {
         let is_running = self
             .jobs
@@ -275,7 +252,7 @@ impl HandlerContext {
         let view = JobView::new(kind, self.shared.clock.now_ms());
         let accepted = accepted(&view)?;
         api.jobs.begin(&self.caller, view.clone())?;
-        let job = RunningJob {
+        let job = LiveJob {
             jobs: Arc::clone(&api.jobs),
             clock: self.shared.clock.clone(),
             id: view.id,

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::jobs::{JobKind, JobView};
+use super::jobs::JobView;
 use super::{HandlerContext, Reply, done, json_of};
 use crate::admin::RotateKey;
+use crate::store::job::JobKind;
 use crate::store::query::KeyQuery;
 use crate::store::{KeysRecord, Resealed};
 

@@ -7,13 +7,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::input::{MaybeBody, Segment, UrlQuery};
 use super::job_results::ManyReprocessedView;
-use super::jobs::{JobKind, JobView};
+use super::jobs::JobView;
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
 use super::{HandlerContext, Reply, done, json_of, shaped};
 use crate::admin::{ReprocessWebhooks, RereadWebhooks};
 use crate::model::{MessageType, Whole};
+use crate::store::job::JobKind;
 use crate::store::overview::{WebhookDetail, WebhookRecord};
 use crate::store::query::{Scope, WebhookDetailQuery, WebhookQuery};
 use crate::store::{ReprocessSelection, Reread, WebhookOutcome};
