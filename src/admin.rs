@@ -7,8 +7,10 @@ mod erase;
 mod exchange;
 mod forwards;
 pub(crate) mod items;
+pub(crate) mod jobs;
 pub(crate) mod json;
 mod keys;
+mod left_jobs;
 mod limits;
 pub(crate) mod narrowing;
 mod operation;
@@ -40,6 +42,7 @@ pub use erase::{EraseOptions, ErasePerson};
 pub use exchange::{RegisterExchange, SentExchange};
 pub use forwards::{RetriedForwards, RetryForwards};
 pub use keys::RotateKey;
+pub use left_jobs::LeftJobs;
 pub use operation::{AnswerShape, Once, Operation};
 pub use polls::PollBroadcast;
 pub use receipt::Receipt;
@@ -143,6 +146,7 @@ pub struct Operations {
     /// Operations that came over a connection; each is carried out even if the client goes away.
     tasks: TaskTracker,
     runtime: Option<Handle>,
+    own_jobs: Arc<jobs::OwnJobs>,
 }
 
 impl Operations {
@@ -157,6 +161,7 @@ impl Operations {
             retention: config.retention.clone(),
             tasks: TaskTracker::new(),
             runtime: Handle::try_current().ok(),
+            own_jobs: Arc::default(),
         }
     }
 

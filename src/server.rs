@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::access;
-use crate::admin::Operations;
+use crate::admin::{LeftJobs, Operations};
 use crate::clock::Clock;
 use crate::config::{Config, Retention};
 use crate::duties::alerts::GatheredAlerts;
@@ -36,6 +36,7 @@ use crate::metrics::Metrics;
 use crate::model::Word as _;
 use crate::store::{Loss, Options, Store};
 use crate::web::api::Api;
+use crate::web::api::jobs::problem_of;
 use crate::web::{self, ApiSocket, AuthFailures, Bodies, Web};
 
 pub use own_api::{OwnApi, Rights};
@@ -123,7 +124,8 @@ pub fn build_with(
         Arc::clone(&shared.ingest),
         (shared.clock.clone(), Arc::clone(&shared.metrics)),
     );
-    let duties = duties(&shared, polled, watch, (retention, max_age));
+    let left_jobs = LeftJobs::new(operations.clone(), problem_of);
+    let duties = duties(&shared, (polled, left_jobs), watch, (retention, max_age));
     let shared = Data::new(Web {
         accept_timeout,
         ..shared
@@ -188,7 +190,7 @@ fn warn(config: &Config, store: &Store, now_ms: i64) {
 /// Every duty of the service.
 fn duties(
     shared: &Web,
-    polled: PolledSources,
+    (polled, left_jobs): (PolledSources, LeftJobs),
     watch: Watch,
     (retention, max_age): (Retention, Duration),
 ) -> Supervisor<Store> {
@@ -203,6 +205,7 @@ fn duties(
         .with(Expiry::new(store.clone(), clock.clone(), max_age))
         .with(Pruning::new(store.clone(), clock, retention))
         .with(MissingKeys::new(store, metrics))
+        .with(left_jobs)
 }
 
 fn watch(config: &Config, store: &Store, clock: &Clock, metrics: &Arc<Metrics>) -> Watch {
@@ -382,7 +385,7 @@ async fn stop_all(
     if tokio::time::timeout(grace, drain).await.is_err() {
         tracing::warn!(
             grace_s = grace.as_secs(),
-            "work in flight was cut: attempts go on at the next start, jobs do not"
+            "work in flight was cut: attempts and erasures go on at the next start, other jobs do not"
         );
     }
     http.await

@@ -11,6 +11,10 @@
 //! What is atomic: [`Store::commit`] commits the raw webhook, its new reports, the new state
 //! of their messages, the payloads and every forward queued, or nothing. Only after the fsync
 //! does the caller get its answer and do the lanes get their forwards.
+//!
+//! Beside [`Store::commit`], [`Store::read`], [`Store::change`] and [`Store::step`] stands what none of
+//! them is. [`Store::erase`] is many transactions with a progress. [`Store::rotate_key`] is a change with
+//! a key file before and after it. Subscribers and tokens are read in memory, for each webhook and request.
 
 pub mod account_event;
 pub mod audit;
@@ -23,6 +27,7 @@ mod durability;
 mod error;
 mod forwards;
 pub mod idempotency;
+pub mod job;
 mod keys;
 mod lane_inbox;
 mod lease;
@@ -85,7 +90,7 @@ pub trait Change: sqlite::changes::SqliteChange + Send + 'static {
     type Answer: Send + 'static;
 }
 
-/// A step that [`Store::step`] takes for a duty or a lane. [`PruneStep`] and the structs of [`step`]
+/// A step that [`Store::step`] takes for a duty, a lane or long work. [`PruneStep`] and the structs of [`step`]
 /// are all there are: the engine implements how it takes each.
 pub trait Step: sqlite::SqliteStep + Send + 'static {
     /// What came of it.
@@ -249,7 +254,8 @@ impl Store {
         }
     }
 
-    /// Takes a step that needs no lease, such as a key that is forgotten; as [`Self::step_under`].
+    /// Takes a step that needs no lease, such as one of long work or a key that is forgotten; as
+    /// [`Self::step_under`].
     ///
     /// # Errors
     /// [`Error::NotFound`] when what it is about is gone, [`Error::Displaced`],
@@ -291,17 +297,6 @@ impl Store {
     ) -> Result<Erased, Error> {
         match &self.engine {
             Engine::Sqlite(store) => store.erase(person, dry_run, on_progress).await,
-        }
-    }
-
-    /// Rewrites what the store keeps, without what deleted rows may have left in it. Webhooks
-    /// wait meanwhile, or are refused.
-    ///
-    /// # Errors
-    /// [`Error::Backend`], [`Error::Closed`].
-    pub async fn vacuum(&self) -> Result<(), Error> {
-        match &self.engine {
-            Engine::Sqlite(store) => store.vacuum().await,
         }
     }
 

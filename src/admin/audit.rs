@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::access::Caller;
+use crate::access::{Caller, Role};
 use crate::store::audit::AuditEntry;
 
 /// What an operation says of the change that it makes.
@@ -87,6 +87,18 @@ impl Note {
     pub(super) fn failed(self, caller: &Caller) -> AuditEntry {
         let failed = format!("{}-failed", self.work);
         self.line(caller, &failed)
+    }
+
+    /// The line about work that the end of its process cut off, of its caller then.
+    pub(super) fn interrupted(self, caller: String, role: Role) -> AuditEntry {
+        AuditEntry {
+            caller,
+            role,
+            action: format!("{}.{}-interrupted", self.kind, self.work),
+            kind: self.kind.to_owned(),
+            id: self.id,
+            detail: self.detail,
+        }
     }
 
     fn line(self, caller: &Caller, done: &str) -> AuditEntry {

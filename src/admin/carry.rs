@@ -3,7 +3,7 @@
 //!
 //! What is one transaction takes its line of the audit and the answer to be kept with it. What is
 //! not (sending samples, reading stored webhooks again) is begun in one and ended in another. The
-//! answer to long work is the URL of its job, and is kept before the work.
+//! answer to long work is the URL of its job, and is kept before the work; `jobs` has how that ends.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::operation::{By, WorkEnd};
+use super::operation::{By, JobSlip, WorkEnd};
 use super::{Failure, Once, Operation, Operations, Progress};
 use crate::access::Caller;
-use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
+use crate::store::idempotency::Ticket;
 use crate::store::step::ForgetTicket;
-use crate::store::{Change, ChangeRecord, Error};
+use crate::store::{Change, Error};
 
 /// How soon the end of work is written again where that failed.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
@@ -36,14 +36,24 @@ impl Operations {
         progress: UnboundedSender<Progress>,
         once: Option<Once<O::Answer>>,
     ) -> Result<O::Answer, Failure> {
-        caller.allow(O::NEEDS).map_err(Failure::Forbidden)?;
         let by = By {
             caller,
             progress,
             note: operation.note(),
             once,
+            job: None,
         };
-        operation.run(self, &by).await
+        self.perform_by(&by, operation).await
+    }
+
+    /// As [`Self::perform`], for that client.
+    pub(super) async fn perform_by<O: Operation>(
+        &self,
+        by: &By<O>,
+        operation: O,
+    ) -> Result<O::Answer, Failure> {
+        by.caller.allow(O::NEEDS).map_err(Failure::Forbidden)?;
+        operation.run(self, by).await
     }
 
     /// The same in a task of its own. The task runs to its end even if the client goes away, and a stop
@@ -106,9 +116,27 @@ impl Operations {
         by: &By<O>,
         work: impl Future<Output = Result<O::Answer, Failure>> + Send,
     ) -> Result<O::Answer, Failure> {
+        self.work(by, work, by.job.as_ref()).await
+    }
+
+    /// As [`Self::begin`], where more follows: the job goes on.
+    pub(super) async fn begin_first<O: Operation>(
+        &self,
+        by: &By<O>,
+        work: impl Future<Output = Result<O::Answer, Failure>> + Send,
+    ) -> Result<O::Answer, Failure> {
+        self.work(by, work, None).await
+    }
+
+    async fn work<O: Operation>(
+        &self,
+        by: &By<O>,
+        work: impl Future<Output = Result<O::Answer, Failure>> + Send,
+        job: Option<&JobSlip<O::Answer>>,
+    ) -> Result<O::Answer, Failure> {
         self.store.note(by.begun()).await?;
         let outcome = work.await;
-        let end = by.ended(outcome.as_ref());
+        let end = by.ended(outcome.as_ref(), job);
         let turn = by.once.as_ref().map(|once| Arc::clone(&once.turn));
         let failed = by.once.as_ref().filter(|_| end.kept.is_none());
         let failed = failed.map(|once| once.ticket.clone());
@@ -119,22 +147,6 @@ impl Operations {
             self.forget(ticket, turn).await;
         }
         outcome
-    }
-
-    /// Keeps an answer that is known before the work, under the key of its request.
-    ///
-    /// # Errors
-    /// As those of a change; then nothing is to be begun.
-    pub(crate) async fn keep(&self, ticket: Ticket, answer: KeptAnswer) -> Result<(), Failure> {
-        let kept = IdempotencyRecord {
-            ticket,
-            answer: Some(answer),
-        };
-        let record = ChangeRecord {
-            audit: None,
-            kept: Some(kept),
-        };
-        Ok(self.store.note(record).await?)
     }
 
     /// Forgets the key of a request that failed: it may be sent again under it. What failed the work may
@@ -162,7 +174,11 @@ impl Operations {
     }
 
     /// Writes down how work ended. The client gets its answer now; a repeat waits until it is written.
-    async fn write_down(&self, mut end: WorkEnd, turn: Option<Arc<dyn Any + Send + Sync>>) {
+    pub(super) async fn write_down(
+        &self,
+        mut end: WorkEnd,
+        turn: Option<Arc<dyn Any + Send + Sync>>,
+    ) {
         let Err(error) = self.store.note(end.clone().into()).await else {
             return;
         };

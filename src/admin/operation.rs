@@ -4,7 +4,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
+use uuid::Uuid;
 
 use super::audit::Note;
 use super::{Failure, Fault, Operations, Progress};
@@ -12,6 +14,7 @@ use crate::access::{Caller, Permission};
 use crate::store::ChangeRecord;
 use crate::store::audit::AuditEntry;
 use crate::store::idempotency::{IdempotencyRecord, KeptAnswer, Ticket};
+use crate::store::job::{JobEnd, JobOutcome};
 
 /// Something that an operator may have done.
 pub trait Operation: Send + Sync + Sized + 'static {
@@ -78,24 +81,57 @@ impl<A> Once<A> {
     }
 }
 
+/// What long work is to show as its result, of its answer.
+pub(crate) type ResultShape<A> = Arc<dyn Fn(&A) -> Value + Send + Sync>;
+
+/// The job that an operation is the work of.
+pub(super) struct JobSlip<A> {
+    /// Its id.
+    pub(super) uid: Uuid,
+    /// What it shows of the answer.
+    pub(super) result: ResultShape<A>,
+}
+
+impl<A> Clone for JobSlip<A> {
+    fn clone(&self) -> Self {
+        Self {
+            uid: self.uid,
+            result: Arc::clone(&self.result),
+        }
+    }
+}
+
+impl<A> JobSlip<A> {
+    /// Its end, with that answer.
+    fn done(&self, answer: &A) -> JobEnd {
+        JobEnd {
+            uid: self.uid,
+            outcome: JobOutcome::Done((self.result)(answer)),
+        }
+    }
+}
+
 /// The client of an operation, what is written down of it, and where its progress goes.
 pub struct By<O: Operation> {
     pub(super) caller: Caller,
     pub(super) progress: UnboundedSender<Progress>,
     pub(super) note: Option<Note>,
     pub(super) once: Option<Once<O::Answer>>,
+    pub(super) job: Option<JobSlip<O::Answer>>,
 }
 
 impl<O: Operation> By<O> {
     /// What is written with a change once its answer is known.
     pub(super) fn entry(&self) -> impl FnOnce(&O::Answer) -> ChangeRecord + Send + 'static {
         let (caller, note, once) = (self.caller.clone(), self.note.clone(), self.once.clone());
+        let job = self.job.clone();
         move |answer| ChangeRecord {
             // Where nothing changed there is nothing to audit.
             audit: note
                 .and_then(|note| O::noted(note, answer))
                 .map(|note| note.entry(&caller)),
             kept: once.and_then(|once| once.kept(answer)),
+            job: job.map(|job| job.done(answer)),
         }
     }
 
@@ -108,11 +144,17 @@ impl<O: Operation> By<O> {
                 ticket: once.ticket.clone(),
                 answer: None,
             }),
+            job: None,
         }
     }
 
-    /// What is written after it: how it ended, and the answer of one that succeeded.
-    pub(super) fn ended(&self, outcome: Result<&O::Answer, &Failure>) -> WorkEnd {
+    /// What is written after it: how it ended, and the answer of one that succeeded, with the end of
+    /// the job of which it is the last part.
+    pub(super) fn ended(
+        &self,
+        outcome: Result<&O::Answer, &Failure>,
+        job: Option<&JobSlip<O::Answer>>,
+    ) -> WorkEnd {
         let note = self.note.clone();
         match outcome {
             Ok(answer) => {
@@ -121,36 +163,40 @@ impl<O: Operation> By<O> {
                 WorkEnd {
                     audit: note.map(|note| note.entry(&self.caller)),
                     kept: once.and_then(|once| once.kept(answer)),
+                    job: job.map(|job| job.done(answer)),
                 }
             }
             // The words of a failure stay in the log: they may name what the audit must not.
             Err(_) => WorkEnd {
                 audit: note.map(|note| note.failed(&self.caller)),
                 kept: None,
+                job: None,
             },
         }
     }
 }
 
 /// How work ended that is more than one transaction; it is written again where that failed.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct WorkEnd {
     /// The line of the audit.
     pub(super) audit: Option<AuditEntry>,
     /// What a repeat of the request is to find under its key.
     pub(super) kept: Option<IdempotencyRecord>,
+    /// The end of its job.
+    pub(super) job: Option<JobEnd>,
 }
 
 impl WorkEnd {
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.audit.is_none() && self.kept.is_none()
+        self.audit.is_none() && self.kept.is_none() && self.job.is_none()
     }
 }
 
 impl From<WorkEnd> for ChangeRecord {
-    fn from(WorkEnd { audit, kept }: WorkEnd) -> Self {
-        Self { audit, kept }
+    fn from(WorkEnd { audit, kept, job }: WorkEnd) -> Self {
+        Self { audit, kept, job }
     }
 }
 
@@ -175,11 +221,12 @@ mod tests {
             progress: unbounded_channel().0,
             note: erase.note(),
             once: None,
+            job: None,
         };
         let action = |entry: Option<AuditEntry>| entry.unwrap().action;
         assert_eq!(action(by.begun().audit), "person.erasure-begun");
         let failure = Failure::Conflict("it failed at 34600000001".to_owned());
-        let ended = by.ended(Err(&failure));
+        let ended = by.ended(Err(&failure), None);
         assert!(ended.kept.is_none());
         let line = ended.audit.unwrap();
         assert_eq!(line.action, "person.erasure-failed");

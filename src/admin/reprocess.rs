@@ -7,13 +7,15 @@ use serde_json::json;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::audit::Note;
-use super::operation::By;
+use super::jobs::LongWork;
+use super::operation::{By, ResultShape};
 use super::{Failure, Operation, Operations, Progress};
 use crate::access::{Caller, Permission};
 use crate::config::Source;
 use crate::ingest;
 use crate::model::{MessageType, WebhookKey, digits};
 use crate::providers::Provider;
+use crate::store::job::JobKind;
 use crate::store::query::{
     ReparsePreviewQuery, ReprocessableQuery, Scope, StoredWebhookQuery, UnseenWebhookQuery,
 };
@@ -90,6 +92,25 @@ impl Operation for ReprocessWebhooks {
             return work.await;
         }
         operations.begin(by, work).await
+    }
+}
+
+impl LongWork for ReprocessWebhooks {
+    const KIND: JobKind = JobKind::Reprocess;
+
+    fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    fn result(&self) -> ResultShape<RereadWebhooks> {
+        let dry_run = self.dry_run;
+        Arc::new(move |read| {
+            json!({
+                "dry_run": dry_run,
+                "examined": read.examined,
+                "webhooks": read.webhooks,
+            })
+        })
     }
 }
 

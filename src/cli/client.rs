@@ -22,7 +22,8 @@ use url::Url;
 
 use super::Settings;
 use crate::server::OwnApi;
-use crate::web::api::jobs::{JobProblemView, JobState, JobView};
+use crate::store::job::JobState;
+use crate::web::api::job_view::{JobProblemView, JobView};
 use crate::web::api::page::Page;
 pub(super) use failure::Refused;
 use failure::{refusal, refused, unanswered, unknown_end};

@@ -105,7 +105,7 @@ fn damaged(places: &[SealedPlace], terminal: &mut Terminal<'_>) -> anyhow::Resul
         terminal.talk,
         "Damaged values are as they were and open with no key, and the old key was kept. Bring them back from a \
          backup, or replace them: {secret} for subscriber_secret, {header} for subscriber_header, {url} for \
-         subscriber. Kept answers go after 24 h. Then rotate again."
+         subscriber. Kept answers go after 24 h, and what a job is to do goes at the next start. Then rotate again."
     )?;
     Ok(Exit::Refused)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::audit::AuditEntry;
 use super::idempotency::IdempotencyRecord;
+use super::job::{JobEnd, NewJob};
 use super::poll::PollRecord;
 use super::query::Scope;
 use super::replay::{ReplayRecord, ReplaySelection};
@@ -24,6 +25,16 @@ pub struct ChangeRecord {
     pub audit: Option<AuditEntry>,
     /// What a repeat of the request is to find under its key.
     pub kept: Option<IdempotencyRecord>,
+    /// The end of the job that the change is the last step of.
+    pub job: Option<JobEnd>,
+}
+
+impl ChangeRecord {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.audit.is_none() && self.kept.is_none() && self.job.is_none()
+    }
 }
 
 /// Stores a subscriber and makes its secret. [`Error::Conflict`](super::Error::Conflict) when one has
@@ -193,6 +204,17 @@ pub struct EndToken {
 
 impl Change for EndToken {
     type Answer = TokenRecord;
+}
+
+/// Keeps long work that is to begin.
+#[derive(Debug)]
+pub struct InsertJob {
+    /// It.
+    pub new: NewJob,
+}
+
+impl Change for InsertJob {
+    type Answer = ();
 }
 
 /// Changes nothing: what is written down is all.

@@ -13,6 +13,7 @@ mod conditions;
 mod filters;
 mod forwarding;
 mod intake;
+mod jobs;
 mod leases;
 mod lists;
 mod messages;

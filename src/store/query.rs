@@ -8,6 +8,7 @@ mod account_events;
 mod broadcasts;
 mod changes;
 mod forwards;
+mod jobs;
 mod keys;
 mod messages;
 mod place;
@@ -29,6 +30,7 @@ pub use changes::{
 pub use forwards::{
     AttemptOutcome, AttemptQuery, ForwardDetailQuery, ForwardQuery, ForwardsByIdQuery,
 };
+pub use jobs::{JobDetailQuery, JobQuery, RunningJobQuery};
 pub use keys::{KeyQuery, MissingKeyQuery, SubscriberKeyQuery};
 pub use messages::{
     ErrorExistsQuery, MessageCountQuery, MessageQuery, TimelineQuery, UnknownErrorQuery,

@@ -36,6 +36,8 @@ mod handle;
 mod health_notes;
 mod idempotency;
 mod import;
+mod job_rows;
+mod jobs;
 mod key_columns;
 mod keys;
 mod lane_registry;

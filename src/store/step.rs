@@ -1,7 +1,9 @@
-//! The steps that duties and lanes take in the store, each one transaction at most: one struct for
-//! each, and its answer. None is written into the audit.
+//! The steps that duties, lanes and long work take in the store, each one transaction at most: one
+//! struct for each, and its answer. None is written into the audit.
 
 use std::ops::Range;
+
+use uuid::Uuid;
 
 use super::idempotency::Ticket;
 use super::poll::{PollCounts, PollRecord};
@@ -161,5 +163,40 @@ pub struct ForgetTicket {
 }
 
 impl Step for ForgetTicket {
+    type Answer = ();
+}
+
+/// Notes how far a job is. One that is gone is none to note.
+#[derive(Debug, Clone, Copy)]
+pub struct NoteJobProgress {
+    /// Its id.
+    pub uid: Uuid,
+    /// Steps that are done.
+    pub done: u64,
+    /// Of how many.
+    pub total: u64,
+}
+
+impl Step for NoteJobProgress {
+    type Answer = ();
+}
+
+/// Notes that a job is begun once more, after a restart cut it off.
+#[derive(Debug, Clone, Copy)]
+pub struct StartJobAgain {
+    /// Its id.
+    pub uid: Uuid,
+}
+
+impl Step for StartJobAgain {
+    type Answer = ();
+}
+
+/// Rewrites what the store keeps, without what deleted rows may have left in it. Webhooks wait
+/// meanwhile, or are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct RewriteStore;
+
+impl Step for RewriteStore {
     type Answer = ();
 }

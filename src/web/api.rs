@@ -21,6 +21,7 @@ mod gate;
 pub(crate) mod health;
 mod input;
 pub(crate) mod job_results;
+pub(crate) mod job_view;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 mod list;
@@ -60,10 +61,11 @@ use crate::admin::{AnswerShape, Once, Operation, Operations};
 use crate::config::Config;
 use crate::model::{Subscriber, quoted};
 use crate::store::Query;
+use crate::store::idempotency::KeptAnswer;
 use crate::web::Web;
 use crate::web::problem::{Problem, Reply};
 use once::KeyedRequest;
-use shape::{Shaped, done, failed, gone, json_of, respond, shaped};
+use shape::{Shaped, done, failed, gone, respond, shaped};
 
 pub use document::openapi;
 
@@ -165,6 +167,7 @@ table! {
     GET    "/webhooks/{id}"                    ReadWebhooks     webhooks::read;
     GET    "/webhooks/{id}/body"               ReadRawWebhooks  webhooks::body;
     POST   "/webhooks/{id}/reprocess"          Reprocess        webhooks::reprocess;
+    GET    "/jobs"                             Reprocess        jobs::list;
     GET    "/jobs/{id}"                        Reprocess        jobs::read;
     GET    "/sources"                          ReadSources      sources::list;
     GET    "/sources/{name}"                   ReadSources      sources::read;
@@ -213,7 +216,9 @@ async fn admit<B: MessageBody + 'static>(
         return once::answer(
             request,
             &caller,
-            (store, &api.under_way, |kept: &_| api.jobs.behind(kept)),
+            (store, &api.under_way, async |kept: &KeptAnswer| {
+                api.jobs.behind(store, kept).await
+            }),
             next,
         )
         .await;

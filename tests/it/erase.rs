@@ -2,6 +2,7 @@
 
 mod others;
 mod places;
+mod restart;
 
 use std::path::Path;
 use std::time::Duration;

@@ -242,14 +242,14 @@ async fn what_reads_takes_no_lock_and_what_changes_does() {
     assert!(list.contains("revoked"), "{list}");
 }
 
-/// A service that was started again does not know the job any more.
+/// A service that was started again on another store does not know the job.
 #[actix_web::test]
 async fn a_job_whose_end_cannot_be_seen_is_no_refusal() {
     let folder = Folder::new();
     folder.make_store().await;
     let id = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11";
     let job = json!({
-        "id": id, "kind": "erase", "state": "running", "done": 0, "total": 0,
+        "id": id, "kind": "erase", "dry_run": false, "state": "running", "done": 0, "total": 0,
         "created_at": "2025-10-09T08:53:20.000Z", "finished_at": null,
         "result": null, "problem": null,
     });

@@ -158,7 +158,8 @@ fn maybe_done(method: &Method) -> &'static str {
 /// the work was begun.
 pub(super) fn unknown_end(id: &str, error: &anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!(
-        "job {id} was begun and its end is not known ({error:#}): what was done until then stays; \
-         the command may be repeated"
+        "job {id} was begun and its end is not known ({error:#}): what was done until then stays. Once \
+         the service runs again, GET /api/v1/jobs/{id} on its socket says what became of it; the \
+         command may be repeated"
     )
 }

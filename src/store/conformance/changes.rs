@@ -92,6 +92,7 @@ async fn a_change_its_audit_line_and_its_kept_answer_are_one(subject: Subject) {
     let record = ChangeRecord {
         audit: Some(entry("subscriber.added")),
         kept: Some(kept("k1")),
+        job: None,
     };
     subject.insert("crm", record).await.unwrap();
     assert_eq!(subject.audit().await, ["subscriber.added"]);
@@ -112,6 +113,7 @@ async fn a_change_that_is_refused_leaves_nothing(subject: Subject) {
     let record = || ChangeRecord {
         audit: Some(entry("subscriber.added")),
         kept: Some(kept("k1")),
+        job: None,
     };
     let again = subject.insert("crm", record()).await;
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
@@ -139,8 +141,8 @@ async fn a_change_that_is_refused_leaves_nothing(subject: Subject) {
 
 async fn a_kept_answer_is_forgotten_by_request_and_after_a_day(subject: Subject) {
     let note = |key| ChangeRecord {
-        audit: None,
         kept: Some(kept(key)),
+        ..ChangeRecord::default()
     };
     for key in ["k1", "k2"] {
         subject.store.note(note(key)).await.unwrap();
@@ -238,7 +240,7 @@ async fn what_is_sealed_opens_after_another_key_and_another_start(subject: Subje
     assert_eq!(headers, 1);
     let note = |_: &_| ChangeRecord {
         audit: Some(entry("key.rotated")),
-        kept: None,
+        ..ChangeRecord::default()
     };
     let resealed = subject.store.rotate_key(note).await.unwrap();
     assert!(resealed.values > 0 && resealed.damaged.is_empty());

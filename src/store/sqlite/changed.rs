@@ -4,8 +4,8 @@ use super::changes::{Changing, SqliteChange};
 use crate::access::token::TokenRecord;
 use crate::model::{SigningSecret, Subscriber};
 use crate::store::change::{
-    AlterSubscriber, DeleteSubscriber, DeleteTemplate, EndReplay, EndToken, InsertReplay,
-    InsertSecret, InsertSubscriber, InsertToken, NoChange, OpenPoll, RequeueForwards,
+    AlterSubscriber, DeleteSubscriber, DeleteTemplate, EndReplay, EndToken, InsertJob,
+    InsertReplay, InsertSecret, InsertSubscriber, InsertToken, NoChange, OpenPoll, RequeueForwards,
     SetSubscriberState, WriteTemplate,
 };
 use crate::store::poll::PollRecord;
@@ -96,6 +96,12 @@ impl SqliteChange for InsertToken {
 impl SqliteChange for EndToken {
     fn make(self, changing: &mut Changing<'_>) -> Result<TokenRecord, Error> {
         changing.revoke_token(self.token_id)
+    }
+}
+
+impl SqliteChange for InsertJob {
+    fn make(self, changing: &mut Changing<'_>) -> Result<(), Error> {
+        changing.insert_job(&self.new)
     }
 }
 

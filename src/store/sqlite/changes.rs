@@ -18,7 +18,7 @@ use super::keys::RowKeys;
 use super::ranges::RangeTimes;
 use super::secrets::{Sealed, with_keys};
 use super::writer::Core;
-use super::{SqliteStore, audit, backend, disk, idempotency, subscribers};
+use super::{SqliteStore, audit, backend, disk, idempotency, job_rows, subscribers};
 use crate::model::{Subscriber, SubscriberKey};
 use crate::store::change::NoChange;
 use crate::store::{Change, ChangeRecord, Error, Loss, StoreChange};
@@ -45,13 +45,16 @@ pub trait SqliteChange: Sized {
 }
 
 impl Changing<'_> {
-    /// What stands in the audit and under the request's key, in the same transaction.
+    /// What stands in the audit, under the request's key and in the job's row, in the same transaction.
     fn write_down(&self, record: &ChangeRecord) -> Result<(), Error> {
         if let Some(audit) = &record.audit {
             audit::write(self.connection, audit, self.now_ms)?;
         }
         if let Some(kept) = &record.kept {
             idempotency::keep(self, kept)?;
+        }
+        if let Some(job) = &record.job {
+            job_rows::end(self.connection, job, self.now_ms)?;
         }
         Ok(())
     }
@@ -138,7 +141,7 @@ impl SqliteStore {
     }
 
     pub(in crate::store) async fn note(&self, entry: ChangeRecord) -> Result<(), Error> {
-        if entry.audit.is_none() && entry.kept.is_none() {
+        if entry.is_empty() {
             return self.writer.refuse_early();
         }
         self.change(NoChange, |()| ((), entry)).await

@@ -20,8 +20,9 @@ use super::deletion::{delete_forwards, delete_message, delete_report};
 use super::mentions::Mentions;
 use super::texts::{TEXTS, Texts, blot_alerts, forget_ignored, keys_of};
 use super::writer::Core;
-use super::{SqliteStore, account_events, backend, same_person};
+use super::{SqliteStep, SqliteStore, account_events, backend, same_person};
 use crate::providers;
+use crate::store::step::RewriteStore;
 use crate::store::{Erased, Error, Person};
 
 /// Rows that one look goes through.
@@ -138,6 +139,19 @@ impl PersonFound {
     }
 }
 
+impl SqliteStep for RewriteStore {
+    async fn take(self, store: &SqliteStore) -> Result<(), Error> {
+        let rewrite = |core: &mut Core| {
+            // The copy may not fit into memory, where other temporary tables live.
+            core.connection
+                .execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")
+                .map_err(|error| backend("cannot rewrite the file".to_owned(), error))
+        };
+        store.run(rewrite).await?;
+        store.empty_wal().await
+    }
+}
+
 impl SqliteStore {
     pub(in crate::store) async fn erase(
         &self,
@@ -181,17 +195,6 @@ impl SqliteStore {
             self.remove(found, resync).await?;
         }
         Ok(erased)
-    }
-
-    pub(in crate::store) async fn vacuum(&self) -> Result<(), Error> {
-        self.run(|core| {
-            // The copy may not fit into memory, where other temporary tables live.
-            core.connection
-                .execute_batch("PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY;")
-                .map_err(|error| backend("cannot rewrite the file".to_owned(), error))
-        })
-        .await?;
-        self.empty_wal().await
     }
 
     /// The highest keys of message, report, webhook and attempt.

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use super::clause::Select;
 use super::forward_reads::{self, Of};
 use super::{
-    account_events, audit, broadcasts, errors, explanations, polls, replays, search, templates,
-    webhooks,
+    account_events, audit, broadcasts, errors, explanations, jobs, polls, replays, search,
+    templates, webhooks,
 };
 use crate::clock::Clock;
 use crate::model::{ErrorCode, ForwardState, Status, SubscriberKey};
@@ -336,6 +336,7 @@ fn every_other_list_is_read_by_key() {
             ("audit", audit::select()),
             ("templates", templates::select()),
             ("replays", replays::select(Some(&[SubscriberKey::of(1)]))),
+            ("jobs", jobs::select(Some("cli"))),
             ("polls", polls::select(Some("meta"))),
         ] {
             check(connection, what, &select, BY_KEY, false);

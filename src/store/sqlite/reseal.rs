@@ -5,6 +5,7 @@
 //! whose keys open every row, and rotating again goes on.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use rusqlite::{Connection, Row, params};
 
@@ -47,7 +48,7 @@ impl Core {
             )));
         }
         let file = self.keys.add_new()?;
-        let mut resealed = self.reseal(entry)?;
+        let resealed = self.reseal(file.clone(), entry)?;
         for place in &resealed.damaged {
             tracing::error!(%place, "store.sealed_value_damaged");
         }
@@ -60,11 +61,14 @@ impl Core {
             tracing::warn!(%error, "store.old_key_kept");
         }
         tracing::info!(key = %resealed.key, ?file, values = resealed.values, "store.key_rotated");
-        resealed.file = file;
         Ok(resealed)
     }
 
-    fn reseal(&mut self, entry: impl FnOnce(&Resealed) -> ChangeRecord) -> Result<Resealed, Error> {
+    fn reseal(
+        &mut self,
+        file: Option<PathBuf>,
+        entry: impl FnOnce(&Resealed) -> ChangeRecord,
+    ) -> Result<Resealed, Error> {
         let set = |core: &Self, durability| {
             set_durability(&core.connection, durability)
                 .map_err(|error| backend("cannot set how commits are synced".to_owned(), error))
@@ -72,6 +76,7 @@ impl Core {
         // Before an old key goes, what the new one sealed is on the disk.
         set(self, Durability::Full)?;
         let resealed = self.conduct(seal_again, |resealed| {
+            let resealed = Resealed { file, ..resealed };
             let entry = entry(&resealed);
             (resealed, entry)
         });
@@ -91,7 +96,7 @@ struct SealedColumn {
 }
 
 /// Every column of the store that is sealed.
-const COLUMNS: [SealedColumn; 4] = [
+const COLUMNS: [SealedColumn; 5] = [
     SealedColumn {
         table: "subscriber_secret",
         name: "sealed",
@@ -114,6 +119,12 @@ const COLUMNS: [SealedColumn; 4] = [
         table: "idempotency",
         name: "sealed",
         row: ["caller", "key"],
+        subscriber: "NULL",
+    },
+    SealedColumn {
+        table: "job",
+        name: "sealed",
+        row: ["job_id", "''"],
         subscriber: "NULL",
     },
 ];

@@ -147,6 +147,14 @@ pub(super) const TEXTS: &[Texts] = &[
         are_ids: false,
     },
     Texts {
+        table: "job",
+        key: "job_id",
+        columns: &["caller", "result", "problem"],
+        about: "NULL, NULL",
+        from: "job",
+        are_ids: false,
+    },
+    Texts {
         table: "condition",
         key: "condition_id",
         columns: &["subject", "text"],

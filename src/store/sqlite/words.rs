@@ -14,6 +14,7 @@ use crate::model::{
     SubscriberKind, SubscriberState, TimestampFormat, TypeRule, UnknownWord, Word,
 };
 use crate::store::WebhookOutcome;
+use crate::store::job::{JobKind, JobState};
 use crate::store::poll::{PollGaveUp, PollState};
 use crate::store::replay::ReplayState;
 use crate::store::timeline::RegistrationOrigin;
@@ -42,8 +43,8 @@ macro_rules! columns {
 }
 
 columns! {
-    About, AuthKind, ReportEffect, Counted, ErrorCode, ErrorFormat, Field, Fix, ForwardState, GaveUp, Kind,
-    MessageType, NumberFormat, Ordering, RegistrationOrigin, PayloadFormat, PollGaveUp, PollState, SkipReason,
+    About, AuthKind, ReportEffect, Counted, ErrorCode, ErrorFormat, Field, Fix, ForwardState, GaveUp, JobKind, JobState,
+    Kind, MessageType, NumberFormat, Ordering, RegistrationOrigin, PayloadFormat, PollGaveUp, PollState, SkipReason,
     ReplayState, Reports, Resend, Role, Status, SubscriberKind, SubscriberState, Timed,
     TimestampFormat, TypeRule, WebhookOutcome,
 }
@@ -156,6 +157,8 @@ mod tests {
             row::<AuthKind>("subscriber.auth"),
             row::<ForwardState>("forward.state"),
             row::<ReplayState>("replay.state"),
+            row::<JobKind>("job.kind"),
+            row::<JobState>("job.state"),
             row::<Counted>("traffic.what"),
             row::<Timed>("key_range.kind"),
             row::<About>("account_event.about"),

@@ -4,11 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::JsonBody;
-use super::job_results::ErasureView;
-use super::jobs::{JobKind, JobView};
-use super::{HandlerContext, Reply, json_of};
+use super::job_view::JobView;
+use super::{HandlerContext, Reply, failed};
 use crate::admin::{EraseOptions, ErasePerson};
-use crate::store::Erased;
 
 /// Whom to forget, and how.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -26,7 +24,8 @@ pub(crate) struct NewErasureView {
     pub(crate) vacuum: bool,
 }
 
-/// Forget a person, in the background: every table is searched.
+/// Forget a person, in the background: every table is searched. A restart does not end it: it is carried
+/// on.
 ///
 /// The job's result is an `Erasure`.
 #[utoipa::path(post, path = "/erasures", tag = "erasures", request_body = NewErasureView,
@@ -36,19 +35,15 @@ pub(super) async fn create(
     context: HandlerContext,
     JsonBody(erasure): JsonBody<NewErasureView>,
 ) -> Reply {
-    let (dry_run, vacuum) = (erasure.dry_run, erasure.vacuum);
     let request = ErasePerson {
         person: erasure.person,
-        options: EraseOptions { dry_run, vacuum },
+        options: EraseOptions {
+            dry_run: erasure.dry_run,
+            vacuum: erasure.vacuum,
+        },
     };
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    let erased = move |removed: &Erased| {
-        json_of(&ErasureView {
-            dry_run,
-            removed: *removed,
-            searched: words(Erased::SEARCHED),
-            out_of_reach: words(Erased::OUT_OF_REACH),
-        })
-    };
-    context.begin(JobKind::Erase, request, erased).await
+    // A job must not keep what names a person, as this refusal does.
+    let checked = request.check_person();
+    checked.map_err(|failure| failed(&context.caller, failure))?;
+    context.begin(request).await
 }

@@ -25,7 +25,7 @@ pub(super) enum JobResultView {
 pub(crate) struct ErasureView {
     /// Whether nothing was removed.
     pub(crate) dry_run: bool,
-    /// What was found, by its kind.
+    /// What was found, by its kind. Of an erasure that a restart cut off: what was left of it.
     pub(crate) removed: Erased,
     /// What was searched.
     pub(crate) searched: Vec<String>,

@@ -1,110 +1,51 @@
-//! `/jobs/{id}`: long work, how far it is and what came of it.
+//! `/jobs`: long work, how far it is and what came of it.
 //!
-//! Jobs are kept in memory: after a restart of the service none is known any more, and what its work
-//! had done until then stays done.
+//! Jobs are kept in the store, as `admin::jobs` says, and the latest of this process in memory too: how far
+//! these are is known at any moment, and of a dry run nothing is kept.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
-use utoipa::ToSchema;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::input::Segment;
-use super::job_results::JobResultView;
+use super::input::{Segment, UrlQuery};
+use super::job_view::JobView;
+use super::list::ListFilter;
 use super::once::KeptJob;
+use super::page::Page;
 use super::time::Time;
 use super::{BASE, HandlerContext, KeyedRequest, Reply, done, failed, respond, shaped};
 use crate::access::{Caller, Way};
-use crate::admin::{Failure, Operation, Operations, Progress};
+use crate::admin::jobs::LongWork;
+use crate::admin::{Failure, Progress};
 use crate::clock::Clock;
-use crate::model::quoted;
-use crate::store::idempotency::{KeptAnswer, Ticket};
+use crate::model::{Whole, quoted};
+use crate::store::Store;
+use crate::store::idempotency::{IdempotencyRecord, KeptAnswer};
+use crate::store::job::{JobProblem, JobRecord, JobState};
+use crate::store::query::{JobDetailQuery, JobQuery};
 use crate::web::problem::Problem;
 
 /// Jobs that are remembered; those that ended go first.
 const REMEMBERED: usize = 64;
 
-/// Long work.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = Job)]
-pub(crate) struct JobView {
-    /// Its id.
-    #[schema(value_type = String, example = "0199c9a4-64ba-7a06-a3ef-9a5c3f0d0c11")]
-    pub(crate) id: Uuid,
-    /// What is done.
-    pub(crate) kind: JobKind,
-    /// How it stands.
-    pub(crate) state: JobState,
-    /// Steps that are done.
-    pub(crate) done: u64,
-    /// Of how many; 0 while that is not known.
-    pub(crate) total: u64,
-    /// When it was begun.
-    pub(crate) created_at: Time,
-    /// When it ended.
-    pub(crate) finished_at: Option<Time>,
-    /// What came of it; null unless it is done.
-    #[schema(value_type = Option<JobResultView>)]
-    pub(crate) result: Option<Value>,
-    /// Why it failed; null unless it did.
-    pub(crate) problem: Option<JobProblemView>,
+/// A failure of a job as the operator reads it.
+pub(crate) fn problem_of(failure: Failure) -> JobProblem {
+    shown(&Caller::cli(), failure)
 }
 
-impl JobView {
-    /// A job that begins.
-    fn new(kind: JobKind, now_ms: i64) -> Self {
-        Self {
-            id: Uuid::now_v7(),
-            kind,
-            state: JobState::Running,
-            done: 0,
-            total: 0,
-            created_at: Time(now_ms),
-            finished_at: None,
-            result: None,
-            problem: None,
-        }
+/// A failure of a job as its caller reads it.
+fn shown(caller: &Caller, failure: Failure) -> JobProblem {
+    let problem = failed(caller, failure);
+    JobProblem {
+        status: problem.status(),
+        detail: problem.to_string(),
     }
-}
-
-/// Why a job failed, as a request would have been answered.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[schema(as = JobProblem)]
-pub(crate) struct JobProblemView {
-    /// The HTTP status that a request would have had.
-    #[schema(example = 422, minimum = 400, maximum = 599)]
-    pub(crate) status: u16,
-    /// What happened and what to do.
-    pub(crate) detail: String,
-}
-
-/// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum JobKind {
-    /// Erases a person.
-    Erase,
-    /// Reads stored webhooks again.
-    Reprocess,
-    /// Seals all secrets again.
-    RotateKey,
-}
-
-/// How a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum JobState {
-    /// It goes on.
-    Running,
-    /// It is done.
-    Done,
-    /// It failed: see `problem`.
-    Failed,
 }
 
 /// A job and the token that began it.
@@ -154,21 +95,47 @@ impl Jobs {
         }
     }
 
+    fn state(&self, id: Uuid) -> Option<JobState> {
+        let jobs = self.locked();
+        let job = jobs.iter().find(|job| job.view.id == id)?;
+        Some(job.view.state)
+    }
+
     /// The job to which this answer leads.
-    pub(super) fn behind(&self, answer: &KeptAnswer) -> KeptJob {
+    ///
+    /// # Errors
+    /// As reads of the store.
+    pub(super) async fn behind(
+        &self,
+        store: &Store,
+        answer: &KeptAnswer,
+    ) -> Result<KeptJob, Problem> {
         let jobs = format!("{BASE}/jobs/");
         let id = answer.location.as_deref();
         let id = id.and_then(|location| location.strip_prefix(&*jobs)?.parse::<Uuid>().ok());
-        let Some(id) = id else {
-            return KeptJob::NoJob;
+        let Some(uid) = id else {
+            return Ok(KeptJob::NoJob);
         };
-        let known = self.locked();
-        let job = known.iter().find(|job| job.view.id == id);
-        match job.map(|job| job.view.state) {
+        let state = match self.state(uid) {
+            None => store
+                .read(JobDetailQuery { uid })
+                .await?
+                .map(|job| job.state),
+            known => known,
+        };
+        Ok(match state {
+            Some(JobState::Failed) => KeptJob::Repeatable,
+            Some(_) => KeptJob::Known,
+            None if is_dry_run(answer) => KeptJob::Repeatable,
             None => KeptJob::Forgotten,
-            Some(JobState::Failed) => KeptJob::Failed,
-            Some(JobState::Running | JobState::Done) => KeptJob::Known,
-        }
+        })
+    }
+
+    /// A job of the store as it is now.
+    fn now(&self, record: JobRecord) -> JobView {
+        let jobs = self.locked();
+        let own = jobs.iter().find(|job| job.view.id == record.uid);
+        own.map_or_else(|| JobView::from(record), |job| job.view.clone())
     }
 
     fn find(&self, id: Uuid, caller: &Caller) -> Option<JobView> {
@@ -179,36 +146,19 @@ impl Jobs {
     }
 }
 
-/// A job while its work goes on; work that breaks off has failed.
-struct RunningJob {
+/// Whether the job was a dry run that was begun with this answer.
+fn is_dry_run(answer: &KeptAnswer) -> bool {
+    serde_json::from_str::<JobView>(&answer.body).is_ok_and(|job| job.dry_run)
+}
+
+/// A job while its work goes on, as this process remembers it.
+struct LiveJob {
     jobs: Arc<Jobs>,
     clock: Clock,
     id: Uuid,
 }
 
-impl RunningJob {
-    /// Carries its work out, and notes how far that is.
-    async fn watch<O: Operation>(
-        &self,
-        operations: &Operations,
-        caller: Caller,
-        operation: O,
-    ) -> Result<O::Answer, Failure> {
-        let (progress, mut reports) = unbounded_channel();
-        let work = operations.perform(caller, operation, progress, None);
-        let mut work = std::pin::pin!(work);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut work => break outcome,
-                Some(report) = reports.recv() => self.note(report),
-            }
-        };
-        while let Ok(report) = reports.try_recv() {
-            self.note(report);
-        }
-        outcome
-    }
-
+impl LiveJob {
     fn note(&self, Progress { done, total }: Progress) {
         self.jobs.change(self.id, |job| {
             job.done = done;
@@ -216,7 +166,7 @@ impl RunningJob {
         });
     }
 
-    fn end(&self, outcome: Result<Value, JobProblemView>) {
+    fn end(&self, outcome: Result<Value, JobProblem>) {
         let finished_at = Some(Time(self.clock.now_ms()));
         self.jobs.change(self.id, |job| {
             job.finished_at = finished_at;
@@ -228,35 +178,10 @@ impl RunningJob {
                 }
                 Err(problem) => {
                     job.state = JobState::Failed;
-                    job.problem = Some(problem);
+                    job.problem = Some(problem.into());
                 }
             }
         });
-    }
-}
-
-impl Drop for RunningJob {
-    fn drop(&mut self) {
-        let is_running = self
-            .jobs
-            .locked()
-            .iter()
-            .any(|job| job.view.id == self.id && job.view.state == JobState::Running);
-        if is_running {
-            self.end(Err(JobProblemView {
-                status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
-                detail: "the work broke off; what was done until then stays so".to_owned(),
-            }));
-        }
-    }
-}
-
-impl From<Problem> for JobProblemView {
-    fn from(problem: Problem) -> Self {
-        Self {
-            status: problem.status(),
-            detail: problem.to_string(),
-        }
     }
 }
 
@@ -265,17 +190,13 @@ impl HandlerContext {
     /// done, as with every change.
     ///
     /// The answer is kept before the work, so a repeat finds it at any time.
-    pub(super) async fn begin<O: Operation>(
-        &self,
-        kind: JobKind,
-        operation: O,
-        result: impl Fn(&O::Answer) -> Result<Value, Problem> + Send + Sync + 'static,
-    ) -> Reply {
+    pub(super) async fn begin<O: LongWork>(&self, operation: O) -> Reply {
         let api = &self.shared.api;
-        let view = JobView::new(kind, self.shared.clock.now_ms());
+        let what = (O::KIND, operation.is_dry_run());
+        let view = JobView::new(what, self.shared.clock.now_ms());
         let accepted = accepted(&view)?;
         api.jobs.begin(&self.caller, view.clone())?;
-        let job = RunningJob {
+        let job = LiveJob {
             jobs: Arc::clone(&api.jobs),
             clock: self.shared.clock.clone(),
             id: view.id,
@@ -283,9 +204,17 @@ impl HandlerContext {
         let (operations, caller) = (api.operations.clone(), self.caller.clone());
         let (keyed, answer) = (self.keyed.take(), accepted.clone());
         let (reply, begun) = oneshot::channel();
+        let Time(created_at_ms) = view.created_at;
         let work = async move {
-            let ticket = match keep(&operations, keyed, answer).await {
-                Ok(ticket) => ticket,
+            let keyed = keyed.map(|KeyedRequest { ticket, turn }| (ticket, turn));
+            let (ticket, turn) = keyed.unzip();
+            let kept = ticket.clone().map(|ticket| IdempotencyRecord {
+                ticket,
+                answer: Some(answer),
+            });
+            let at = (job.id, created_at_ms);
+            let begun = match operations.begin_job(at, (&caller, &operation), kept).await {
+                Ok(begun) => begun,
                 Err(failure) => {
                     job.jobs.forget(job.id);
                     // The client may be gone.
@@ -293,17 +222,23 @@ impl HandlerContext {
                     return;
                 }
             };
+            // Until now a repeat had to wait.
+            drop(turn);
             // As above: it is done all the same.
             let _ = reply.send(Ok(()));
-            let outcome = job.watch(&operations, caller.clone(), operation).await;
+            let outcome = operations.carry_out(
+                begun,
+                (caller.clone(), operation),
+                |progress| job.note(progress),
+                |failure| shown(&caller, failure),
+            );
+            let outcome = outcome.await;
             if outcome.is_err()
                 && let Some(ticket) = ticket
             {
                 operations.forget(ticket, None).await;
             }
-            let outcome = outcome.map_err(|failure| failed(&caller, failure));
-            let outcome = outcome.and_then(|answer| result(&answer));
-            job.end(outcome.map_err(JobProblemView::from));
+            job.end(outcome);
         };
         // It is done whatever becomes of the one who asks.
         api.operations.apart(Box::pin(work));
@@ -311,21 +246,6 @@ impl HandlerContext {
         begun.map_err(|failure| failed(&self.caller, failure))?;
         Ok(respond(accepted))
     }
-}
-
-/// Keeps the answer under the key of the request, where it has one. Until then a repeat has to wait.
-async fn keep(
-    operations: &Operations,
-    keyed: Option<KeyedRequest>,
-    answer: KeptAnswer,
-) -> Result<Option<Ticket>, Failure> {
-    let Some(keyed) = keyed else {
-        return Ok(None);
-    };
-    let KeyedRequest { ticket, turn } = keyed;
-    operations.keep(ticket.clone(), answer).await?;
-    drop(turn);
-    Ok(Some(ticket))
 }
 
 /// The answer to a request that began a job.
@@ -336,26 +256,71 @@ fn accepted(job: &JobView) -> Result<KeptAnswer, Problem> {
     })
 }
 
-/// One job and how far it is. It is forgotten when the service ends, and when it has ended and 64 came
-/// after it.
+/// Which page of the jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct JobListQuery {
+    /// At most this many; 50 when left out.
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
+    limit: Option<Whole<1, 100>>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The caller's jobs of the last week, the newest first, without what came of them. The operator sees
+/// everybody's, on the socket. Dry runs are not listed.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobListQuery),
+    responses((status = 200, description = "One page.", body = Page<JobView>)))]
+pub(super) async fn list(
+    context: HandlerContext,
+    UrlQuery(query, faults): UrlQuery<JobListQuery>,
+) -> Reply {
+    let page = ("jobs", query.limit, query.cursor.as_deref());
+    let (paging, _) = context.list(page, ListFilter::default(), faults).await?;
+    let caller = &context.caller;
+    let jobs = JobQuery {
+        caller: (caller.way != Way::Cli).then(|| caller.called()),
+        window: paging.window(),
+    };
+    let rows = context.read(jobs).await?;
+    let show = |record| JobView {
+        result: None,
+        ..context.shared.api.jobs.now(record)
+    };
+    done(&paging.page(rows, show))
+}
+
+/// One job and how far it is, until a week after its end.
+///
+/// An erasure goes on after a restart. Any other job that a restart cuts off is `interrupted`, and
+/// `problem` says what to do.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs",
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "It.", body = JobView)))]
 pub(super) async fn read(context: HandlerContext, Segment(text): Segment) -> Reply {
-    let id = text.parse().ok();
-    let found = id.and_then(|id| context.shared.api.jobs.find(id, &context.caller));
     let missing = || {
         Problem::missing(format_args!(
-            "job {id}: it was begun by another caller, or before the service was started",
+            "job {id}: it was begun by another caller, ended over a week ago, or was a dry run before \
+             the service was started",
             id = quoted(&text)
         ))
     };
-    done(&found.ok_or_else(missing)?)
+    let uid: Uuid = text.parse().map_err(|_| missing())?;
+    let caller = &context.caller;
+    if let Some(job) = context.shared.api.jobs.find(uid, caller) {
+        return done(&job);
+    }
+    let found = context.read(JobDetailQuery { uid }).await?;
+    let is_seen = |job: &JobRecord| caller.way == Way::Cli || job.caller == caller.called();
+    let found = found.filter(is_seen);
+    done(&JobView::from(found.ok_or_else(missing)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::job::JobKind;
 
     #[test]
     fn a_job_that_runs_is_never_forgotten_for_another() {
@@ -363,33 +328,30 @@ mod tests {
         let caller = Caller::cli();
         let mut ids = Vec::new();
         for _ in 0..REMEMBERED {
-            let view = JobView::new(JobKind::Erase, 0);
+            let view = JobView::new((JobKind::Erase, false), 0);
             ids.push(view.id);
             jobs.begin(&caller, view).unwrap();
         }
-        let refused = jobs.begin(&caller, JobView::new(JobKind::Erase, 0));
+        let refused = jobs.begin(&caller, JobView::new((JobKind::Erase, false), 0));
         assert_eq!(refused.unwrap_err().status(), 503);
         jobs.change(ids[7], |job| job.state = JobState::Done);
-        jobs.begin(&caller, JobView::new(JobKind::Erase, 0))
+        jobs.begin(&caller, JobView::new((JobKind::Erase, false), 0))
             .unwrap();
         let forgotten = ids.iter().filter(|&&id| jobs.find(id, &caller).is_none());
         assert_eq!(forgotten.collect::<Vec<_>>(), [&ids[7]]);
     }
 
     #[test]
-    fn an_answer_leads_to_its_job_until_the_job_is_forgotten() {
-        let (jobs, caller) = (Jobs::default(), Caller::cli());
-        let view = JobView::new(JobKind::Erase, 0);
-        let (id, answer) = (view.id, accepted(&view).unwrap());
-        assert!(matches!(jobs.behind(&answer), KeptJob::Forgotten));
-        jobs.begin(&caller, view).unwrap();
-        jobs.change(id, |job| job.state = JobState::Failed);
-        let behind = jobs.behind(&answer);
-        assert!(matches!(behind, KeptJob::Failed));
+    fn the_answer_that_began_a_dry_run_says_so() {
+        for dry_run in [true, false] {
+            let view = JobView::new((JobKind::Erase, dry_run), 0);
+            assert_eq!(is_dry_run(&accepted(&view).unwrap()), dry_run);
+        }
         let other = KeptAnswer {
-            location: Some(format!("{BASE}/subscribers/crm")),
-            ..answer
+            status: 201,
+            body: "{}".to_owned(),
+            location: None,
         };
-        assert!(matches!(jobs.behind(&other), KeptJob::NoJob));
+        assert!(!is_dry_run(&other));
     }
 }

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::jobs::{JobKind, JobView};
-use super::{HandlerContext, Reply, done, json_of};
+use super::job_view::JobView;
+use super::{HandlerContext, Reply, done};
 use crate::admin::RotateKey;
+use crate::store::KeysRecord;
 use crate::store::query::KeyQuery;
-use crate::store::{KeysRecord, Resealed};
 
 /// The keys of the store by their ids.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -45,6 +45,5 @@ pub(super) async fn list(context: HandlerContext) -> Reply {
     responses((status = 202, description = "It begins; its URL shows its progress.", body = JobView,
         headers(("Location" = String, description = "The job's URL.")))))]
 pub(super) async fn rotate(context: HandlerContext) -> Reply {
-    let rotated = |resealed: &Resealed| json_of(resealed);
-    context.begin(JobKind::RotateKey, RotateKey, rotated).await
+    context.begin(RotateKey).await
 }

@@ -3,8 +3,8 @@
 //! The answer is written with the change it is about; here a repeat is found. What is more than
 //! one transaction is begun under its key. After a crash it is unknown whether it was done, so it
 //! is not done again, and the answer says so. Long work is answered with its job before it begins, and
-//! so is each repeat until the job has failed or is not known any more. What was refused changed nothing and may be tried again, mended, under the same
-//! key.
+//! so is each repeat unless the job has failed: after a restart the job says what became of it. What was
+//! refused changed nothing and may be tried again, mended, under the same key.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,9 +49,9 @@ pub(super) enum KeptJob {
     NoJob,
     /// One that is not known any more, so that what came of it is not either.
     Forgotten,
-    /// One that failed.
-    Failed,
-    /// One that goes on or is done.
+    /// One that failed, or a dry run that is not known any more.
+    Repeatable,
+    /// One that goes on, is done or was interrupted.
     Known,
 }
 
@@ -97,7 +97,11 @@ pub(super) struct KeyedRequest {
 pub(super) async fn answer<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     caller: &Caller,
-    (store, under_way, behind): (&Store, &Arc<UnderWay>, impl Fn(&KeptAnswer) -> KeptJob),
+    (store, under_way, behind): (
+        &Store,
+        &Arc<UnderWay>,
+        impl AsyncFn(&KeptAnswer) -> Result<KeptJob, Problem>,
+    ),
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(key) = request.headers().get(HEADER) else {
@@ -130,13 +134,15 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     if let Some(known) = known {
         let path = request.match_pattern();
         let is_repeatable = path.is_some_and(|path| REPEATABLE.contains(&path.as_str()));
-        let job = known.answer.as_ref();
-        let job = job.map_or(KeptJob::NoJob, behind);
+        let job = match &known.answer {
+            Some(answer) => behind(answer).await?,
+            None => KeptJob::NoJob,
+        };
         let is_same = known.request == ticket.request;
         match job {
             KeptJob::Forgotten if is_same => return Err(Problem::conflict(FORGOTTEN).into()),
             // It may be tried again, also where its key could not be forgotten.
-            KeptJob::Failed if is_same => {}
+            KeptJob::Repeatable if is_same => {}
             _ if !is_same || known.answer.is_some() || !is_repeatable => {
                 return replay(request, known, ticket.request);
             }

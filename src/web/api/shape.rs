@@ -34,11 +34,6 @@ pub(super) fn shaped(status: StatusCode, body: &impl Serialize) -> Shaped {
     })
 }
 
-/// What came of long work, as its job shows it.
-pub(super) fn json_of(result: &impl Serialize) -> Result<serde_json::Value, Problem> {
-    serde_json::to_value(result).map_err(|error| Problem::internal(&error))
-}
-
 /// The answer of something that is gone.
 pub(super) fn gone() -> KeptAnswer {
     KeptAnswer {

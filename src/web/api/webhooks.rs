@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::input::{MaybeBody, Segment, UrlQuery};
-use super::job_results::ManyReprocessedView;
-use super::jobs::{JobKind, JobView};
+use super::job_view::JobView;
 use super::list::ListFilter;
 use super::page::Page;
 use super::time::{Time, TimeOrAge};
-use super::{HandlerContext, Reply, done, json_of, shaped};
+use super::{HandlerContext, Reply, done, shaped};
 use crate::admin::{ReprocessWebhooks, RereadWebhooks};
 use crate::model::{MessageType, WebhookKey, Whole};
 use crate::store::overview::{WebhookDetail, WebhookRecord};
@@ -262,12 +261,5 @@ pub(super) async fn reprocess_many(
         },
         dry_run,
     };
-    let read = move |read: &RereadWebhooks| {
-        json_of(&ManyReprocessedView {
-            dry_run,
-            examined: read.examined,
-            webhooks: read.webhooks.clone(),
-        })
-    };
-    context.begin(JobKind::Reprocess, request, read).await
+    context.begin(request).await
 }

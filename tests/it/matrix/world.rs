@@ -311,7 +311,7 @@ fn about(path: &str, method: &str, place: &Place) -> (About, Hidden) {
                 (About::Subscriber, Hidden::Status(404))
             }
             "webhooks" | "sources" => (About::Source, Hidden::Status(404)),
-            "templates" | "errors" | "unknown-errors" | "audit" | "tokens" | "keys"
+            "templates" | "errors" | "unknown-errors" | "audit" | "tokens" | "keys" | "jobs"
             | "erasures" => (About::All, Hidden::Status(404)),
             other => panic!("a new route: say what /{other} is about"),
         },

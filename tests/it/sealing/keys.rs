@@ -30,8 +30,8 @@ fn used(store: &Path) -> Vec<String> {
     let store = Connection::open(store).unwrap();
     let sql = "SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM (SELECT sealed FROM \
          subscriber_secret UNION ALL SELECT sealed FROM subscriber_header UNION ALL SELECT \
-         sealed FROM idempotency UNION ALL SELECT url_sealed FROM subscriber WHERE url_sealed \
-         IS NOT NULL)";
+         sealed FROM idempotency UNION ALL SELECT sealed FROM job WHERE sealed IS NOT NULL \
+         UNION ALL SELECT url_sealed FROM subscriber WHERE url_sealed IS NOT NULL)";
     let mut select = store.prepare(sql).unwrap();
     let ids = select.query_map([], |row| row.get(0)).unwrap();
     ids.map(Result::unwrap).collect()

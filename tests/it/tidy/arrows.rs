@@ -77,6 +77,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "config",
             "ingest",
             "play",
+            "duties",
         ],
     ),
     (
