@@ -84,6 +84,13 @@ impl TestApp {
         self.forwards().await.iter().map(|it| it.attempts).max()
     }
 
+    /// The attempts at a subscriber, the newest first.
+    pub(crate) async fn attempts_at(&self, subscriber: &str) -> Vec<AttemptAt> {
+        let mut attempts = self.attempts().await;
+        attempts.retain(|it| it.subscriber == subscriber);
+        attempts
+    }
+
     /// Every attempt, the newest first.
     pub(crate) async fn attempts(&self) -> Vec<AttemptAt> {
         self.listed(AttemptQuery {
