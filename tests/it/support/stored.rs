@@ -136,6 +136,14 @@ impl TestApp {
         .await
     }
 
+    /// One field of the poll of that broadcast as text; `-` where it has none, or there is no poll.
+    pub(crate) async fn poll(&self, broadcast: &str, field: &str) -> String {
+        let mut polls = self.polls().await;
+        polls.retain(|it| it.broadcast == broadcast);
+        let [value] = fields(&polls, [field]).pop().unwrap_or(["-".to_owned()]);
+        value
+    }
+
     /// Waits until no replay runs.
     pub(crate) async fn replayed(&self) {
         let none = async || {

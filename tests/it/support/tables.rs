@@ -68,6 +68,14 @@ impl Tables {
         self.value("SELECT seq FROM sqlite_sequence WHERE name = 'subscriber_secret'")
     }
 
+    /// How many reports each answer had that polling brought of a broadcast.
+    pub(crate) fn polled_answers(&self, broadcast: &str) -> Vec<usize> {
+        let sql = "SELECT reports FROM webhook WHERE broadcast = ?1";
+        let mut statement = self.0.prepare(sql).unwrap();
+        let rows = statement.query_map([broadcast], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
     /// The messages of which a forward is delivered. No task has its turn meanwhile, as it would
     /// have while the store is read.
     pub(crate) fn delivered(&self) -> Vec<String> {
