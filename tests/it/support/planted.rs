@@ -26,6 +26,16 @@ impl Tables {
         self.change(sql, [body.as_bytes()]);
     }
 
+    /// Adds webhooks like the first that could not be read, with bodies of zeros.
+    pub(crate) fn add_unparsed(&self, webhooks: usize, bytes: usize) {
+        let sql = "INSERT INTO webhook (source_id, received_at_ms, outcome, reports, new_reports, \
+                   unreadable, body) SELECT source_id, received_at_ms, 'unparsed', 0, 0, 1, \
+                   zeroblob(?1) FROM webhook WHERE webhook_id = 1";
+        for _ in 0..webhooks {
+            self.change(sql, [bytes]);
+        }
+    }
+
     /// Takes every status away, as if its word was unknown when it came.
     pub(crate) fn forget_statuses(&self) {
         self.batch(
@@ -79,6 +89,14 @@ impl Tables {
     pub(crate) fn let_a_minute_pass(&self) {
         self.batch(
             "UPDATE alert SET due_at_ms = due_at_ms - 60000; UPDATE forward SET due_at_ms = 0;",
+        );
+    }
+
+    /// Sets back every replay to where it begins.
+    pub(crate) fn begin_replays_again(&self) {
+        self.batch(
+            "UPDATE forward SET replay_id = NULL; UPDATE replay SET state = 'running', \
+             next_id = first_id, queued = 0, finished_at_ms = NULL",
         );
     }
 
