@@ -1,6 +1,6 @@
 //! Rows as no operation leaves them: what an earlier version, a fault or a long time would.
 
-use rusqlite::{Params, ToSql, params};
+use rusqlite::{Params, Row, ToSql, params};
 
 use super::tables::Tables;
 
@@ -52,6 +52,20 @@ impl Tables {
     /// Takes every subscriber's secrets away.
     pub(crate) fn forget_secrets(&self) {
         self.batch("DELETE FROM subscriber_secret");
+    }
+
+    /// Flips one bit of a sealed value, in its last byte or in that of its key's id.
+    pub(crate) fn damage(&self, (table, column): (&str, &str), byte: fn(&mut [u8]) -> &mut u8) {
+        let key = match table {
+            "subscriber_header" => "subscriber_id",
+            _ => "rowid",
+        };
+        let sql = format!("SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL");
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
+        let (row, mut sealed) = self.0.query_row(&sql, [], read).unwrap();
+        *byte(&mut sealed) ^= 1;
+        let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {key} = ?2");
+        self.change(&sql, params![sealed, row]);
     }
 
     /// Has the store refuse to remove rows of a table.

@@ -63,6 +63,31 @@ impl Tables {
         self.value("SELECT count(*) FROM account_event WHERE notice_until_ms IS NOT NULL")
     }
 
+    /// The ids of the keys that the secrets of subscribers are sealed with.
+    pub(crate) fn keys_of_secrets(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM subscriber_secret";
+        self.all(sql, |row| row.get(0))
+    }
+
+    /// The ids of the keys that anything is sealed with.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM (SELECT sealed FROM \
+             subscriber_secret UNION ALL SELECT sealed FROM subscriber_header UNION ALL SELECT \
+             sealed FROM idempotency UNION ALL SELECT url_sealed FROM subscriber WHERE url_sealed \
+             IS NOT NULL)";
+        self.all(sql, |row| row.get(0))
+    }
+
+    /// URLs of chats, which are sealed.
+    pub(crate) fn sealed_urls(&self) -> usize {
+        self.value("SELECT count(*) FROM subscriber WHERE url_sealed IS NOT NULL")
+    }
+
+    /// The `Idempotency-Key`s of the answers that are kept.
+    pub(crate) fn kept_answers(&self) -> Vec<String> {
+        self.all("SELECT key FROM idempotency ORDER BY key", |row| row.get(0))
+    }
+
     /// How many secrets of subscribers were ever made.
     pub(crate) fn secrets_made(&self) -> usize {
         self.value("SELECT seq FROM sqlite_sequence WHERE name = 'subscriber_secret'")
