@@ -76,6 +76,12 @@ impl Tables {
         ));
     }
 
+    /// Sets when each message was first and last reported, ms since 1970 UTC.
+    pub(crate) fn set_reported_ms(&self, first: i64, last: i64) {
+        let sql = "UPDATE message SET first_report_at_ms = ?1, last_report_at_ms = ?2";
+        self.change(sql, [first, last]);
+    }
+
     /// Has each forward tried once, when it was queued.
     pub(crate) fn try_all_once(&self) {
         self.batch("UPDATE forward SET attempts = 1, last_attempt_ms = pending_since_ms");
@@ -120,6 +126,13 @@ impl Tables {
                    (SELECT forward_id FROM forward JOIN message USING (message_id) \
                    WHERE provider_message_id = ?1)";
         self.change(sql, [provider_message_id, excerpt]);
+    }
+
+    /// Adds a count of what came in during the step of time that begins then, ms since 1970 UTC.
+    pub(crate) fn add_traffic(&self, begins_at_ms: i64, what: &str, subject: &str, count: i64) {
+        let sql =
+            "INSERT INTO traffic (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4)";
+        self.change(sql, params![begins_at_ms, what, subject, count]);
     }
 
     /// Sets what the clock showed last, ms since 1970 UTC.

@@ -149,6 +149,30 @@ impl Tables {
         rows.map(Result::unwrap).collect()
     }
 
+    /// Which fields of each message its sender registered.
+    pub(crate) fn registered(&self) -> Vec<String> {
+        self.all("SELECT registered FROM message", |row| row.get(0))
+    }
+
+    /// Columns of texts in which a NUL character stands, as `table.column`.
+    pub(crate) fn nul_columns(&self) -> Vec<String> {
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+        let mut found = Vec::new();
+        for table in self.all(tables, |row| row.get::<_, String>(0)) {
+            let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+            for column in self.all(&columns, |row| row.get::<_, String>(0)) {
+                let sql = format!(
+                    "SELECT count(*) FROM \"{table}\" WHERE typeof(\"{column}\") = 'text' \
+                     AND instr(\"{column}\", char(0)) > 0"
+                );
+                if self.value::<usize>(&sql) > 0 {
+                    found.push(format!("{table}.{column}"));
+                }
+            }
+        }
+        found
+    }
+
     /// Each table with its rows as text, but for those that change by themselves.
     pub(crate) fn contents(&self) -> Vec<(String, String)> {
         let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' \
