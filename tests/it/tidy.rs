@@ -2,7 +2,8 @@
 //! what it may not hold.
 //!
 //! Which module may name which stands in `tidy/arrows`, what would hide a name from it in `tidy/hidden`, that
-//! no other asks which provider it is in `tidy/rooms`, and which words no name has in `tidy/vocabulary`.
+//! no other asks which provider it is in `tidy/rooms`, which tests hold SQL in `tidy/statements`, and which words
+//! no name has in `tidy/vocabulary`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,7 @@ mod circles;
 mod hidden;
 mod map;
 mod rooms;
+mod statements;
 mod tokens;
 mod vocabulary;
 
