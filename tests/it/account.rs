@@ -343,10 +343,7 @@ async fn a_webhook_that_an_earlier_version_ignored_becomes_an_event_when_it_is_r
     let app = TestApp::boot_with(started(), |_| {}).await;
     app.post("cloud", template("PAUSED", "order_update", T0))
         .await;
-    let store = app.sqlite();
-    store
-        .execute_batch("DELETE FROM account_event; UPDATE webhook SET outcome = 'ignored'")
-        .unwrap();
+    app.tables().forget_account_events();
     let again = |dry_run| ReprocessWebhooks {
         selection: ReprocessSelection {
             all: true,

@@ -17,7 +17,7 @@ use tickrelay::store::Prunable;
 use crate::retrying::{T0, attempts, stopped_clock, switched};
 use crate::support::receiver::{Received, Receiver};
 use crate::support::service::{Home, Service};
-use crate::support::{TestApp, authenticated, client, cloud, only, until};
+use crate::support::{Tables, TestApp, authenticated, client, cloud, only, until};
 use crate::upkeep::prune;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -50,10 +50,10 @@ async fn alerted(receiver: &Receiver, counts_expected: &[&str]) {
 /// Moves the time on and waits until nothing is gathered that is due.
 async fn minute_passes(app: &TestApp, hand: &Hand) {
     hand.advance(MINUTE);
-    let now_ms = app.value::<i64>("SELECT max(due_at_ms) FROM alert");
+    let gathered = || app.tables().gathered();
+    let last_ms = gathered().last().unwrap().due_at_ms;
     until("what was gathered is alerted", || {
-        let sql = format!("SELECT count(*) FROM alert WHERE due_at_ms <= {now_ms}");
-        app.value::<i64>(&sql) == 0
+        gathered().iter().all(|it| it.due_at_ms > last_ms)
     })
     .await;
 }
@@ -69,7 +69,7 @@ async fn the_first_failure_is_sent_at_once_and_the_rest_of_its_minute_as_one() {
     for id in ["wamid.3", "wamid.4", "wamid.5"] {
         app.report(&[cloud::failed(id, T0)]).await;
     }
-    assert_eq!(app.value::<i64>("SELECT failures FROM alert"), 3);
+    assert_eq!(only(app.tables().gathered()).failures, 3);
     hand.advance(MINUTE / 2);
     app.report(&[cloud::failed("wamid.5", T0)]).await;
     hand.advance(MINUTE / 2);
@@ -84,7 +84,7 @@ async fn the_first_failure_is_sent_at_once_and_the_rest_of_its_minute_as_one() {
     }
     // A quiet minute forgets, and the next failure is sent at once again.
     minute_passes(&app, &hand).await;
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM alert"), 0);
+    assert_eq!(app.tables().gathered(), []);
     app.report(&[cloud::failed("wamid.6", T0)]).await;
     alerted(&receiver, &[all[0], all[1], "Not delivered: 1 message"]).await;
     app.settled().await;
@@ -201,9 +201,9 @@ async fn who_was_erased_is_left_out_and_the_others_are_reported_of() {
     app.settled().await;
     // Of no message, so it goes when it is old.
     assert_eq!(prune(&app, Prunable::Events, i64::MAX).await, 1);
-    let sql = "SELECT (SELECT count(*) FROM forward), (SELECT count(*) FROM payload), \
-               (SELECT count(*) FROM attempt)";
-    assert_eq!(app.rows(sql), [["1", "1", "1"]]);
+    assert_eq!(app.forwards().await.len(), 1);
+    assert_eq!(app.tables().count("payload"), 1);
+    assert_eq!(app.attempts().await.len(), 1);
     app.stop().await;
 }
 
@@ -269,15 +269,10 @@ async fn a_kill_loses_neither_what_is_queued_to_a_chat_nor_what_is_gathered_for_
     kill_process(service.process(), Signal::KILL).unwrap();
     drop(service);
     // Its minute passes while the service is down; what waits for a retry comes due.
-    let store = rusqlite::Connection::open(home.store()).unwrap();
-    let passes =
-        "UPDATE alert SET due_at_ms = due_at_ms - 60000; UPDATE forward SET due_at_ms = 0;";
-    store.execute_batch(passes).unwrap();
-    let gathered: i64 = store
-        .query_row("SELECT failures FROM alert", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(gathered, 1);
-    drop(store);
+    let tables = Tables::at(&home.store());
+    tables.let_a_minute_pass();
+    assert_eq!(only(tables.gathered()).failures, 1);
+    drop(tables);
     answer.store(200, Ordering::SeqCst);
     let service = home.start();
     until("both alerts have come", || {

@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::{Caller, Role};
 use tickrelay::admin::{Once, Sample, TestSubscriber, Tested};
@@ -18,7 +17,7 @@ use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::{Home, Service};
 use crate::support::shim::{self, Disk, Switch};
 use crate::support::traffic::post_each;
-use crate::support::{PATIENCE, TestApp, client, client_over, until};
+use crate::support::{PATIENCE, Tables, TestApp, client, client_over, fields, until, until_async};
 
 /// Sends a POST and resets the connection after so long.
 async fn post_and_reset(address: SocketAddr, head: &str, body: &str, after: Duration) {
@@ -74,10 +73,13 @@ async fn a_connection_that_is_reset_leaves_each_change_whole() {
     secrets.dedup();
     assert_eq!(secrets.len(), 40, "two keys have one answer");
     // Those without a key may still be under way.
-    let made = "SELECT seq FROM sqlite_sequence WHERE name = 'subscriber_secret'";
-    let written = "SELECT count(*) FROM audit \
-         WHERE action IN ('subscriber.added', 'subscriber.secret-rotated')";
-    assert_eq!(app.value::<i64>(made), app.value::<i64>(written));
+    until_async("each secret that was made has its line", async || {
+        let actions = fields(&app.audit().await, ["action"]).concat();
+        let makes_one = ["subscriber.added", "subscriber.secret-rotated"];
+        let written = actions.iter().filter(|it| makes_one.contains(&it.as_str()));
+        app.tables().secrets_made() == written.count()
+    })
+    .await;
     let subscribers = std::sync::Arc::clone(&app.store.subscribers().borrow());
     assert_eq!(subscribers.len(), 41);
     for subscriber in &*subscribers {
@@ -153,35 +155,6 @@ async fn work_apart_ends_without_its_asker_and_other_work_does_not() {
     assert!(kept("apart").await);
     assert!(!kept("within").await);
     app.stop().await;
-}
-
-/// Each table's rows, as text.
-fn contents(store: &std::path::Path) -> Vec<(String, String)> {
-    let connection = Connection::open(store).unwrap();
-    let mut tables = connection
-        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('clock', 'opened', 'traffic') ORDER BY name")
-        .unwrap();
-    let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
-    names
-        .map(|name| {
-            let name = name.unwrap();
-            let mut rows = connection
-                .prepare(&format!("SELECT * FROM {name}"))
-                .unwrap();
-            let columns = rows.column_count();
-            let text = rows
-                .query_map([], |row| {
-                    let values =
-                        (0..columns).map(|index| row.get::<_, rusqlite::types::Value>(index));
-                    Ok(format!("{:?}", values.collect::<Vec<_>>()))
-                })
-                .unwrap()
-                .map(Result::unwrap)
-                .collect::<Vec<_>>()
-                .join("\n");
-            (name, text)
-        })
-        .collect()
 }
 
 /// What to send to each route that changes something; a route that is missing here fails.
@@ -277,11 +250,10 @@ impl Scene {
         scene.replay = text(&replay.json()["id"]);
         let forwards = scene.ask("GET", "/forwards", &Value::Null, None).await;
         scene.forward = text(&forwards.json()["data"][0]["id"]);
-        until("the replay is done", || {
-            let store = Connection::open(scene.home.store()).unwrap();
-            let sql = "SELECT count(*) FROM replay WHERE state = 'running'";
-            let running: i64 = store.query_row(sql, [], |row| row.get(0)).unwrap();
-            running == 0
+        let path = format!("/replays/{}", scene.replay);
+        until_async("the replay is done", async || {
+            let replay = scene.ask("GET", &path, &Value::Null, None).await;
+            replay.json()["state"] == "done"
         })
         .await;
         scene
@@ -345,7 +317,7 @@ fn changing() -> Vec<(String, &'static str)> {
 /// or sent. Then it works again, and so does each.
 async fn check_disk(disk: Disk) {
     let scene = Scene::set().await;
-    let before = contents(&scene.home.store());
+    let before = Tables::at(&scene.home.store()).contents();
     scene.switch.set(disk);
     for (method, path) in changing() {
         let (path, body) = example(&method, path, &scene.replay, &scene.forward);
@@ -373,7 +345,7 @@ async fn check_disk(disk: Disk) {
     }
     assert_eq!(scene.receiver.count(), 1, "samples were sent");
     scene.switch.set(Disk::Works);
-    assert_eq!(contents(&scene.home.store()), before);
+    assert_eq!(Tables::at(&scene.home.store()).contents(), before);
     for (method, path) in changing() {
         let (path, body) = example(&method, path, &scene.replay, &scene.forward);
         let key = (method == "POST").then_some(path.as_str());

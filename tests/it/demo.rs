@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::client;
@@ -76,12 +77,14 @@ fn a_kept_store_is_there_afterwards_and_is_not_overwritten() {
         "{text}"
     );
 
-    let store = rusqlite::Connection::open(folder.join("tickrelay.db")).unwrap();
-    let messages = store.query_row("SELECT count(*) FROM message", [], |row| {
-        row.get::<_, i64>(0)
-    });
-    assert!(messages.unwrap() > 3);
     let configuration = folder.join("tickrelay.toml");
+    let listed = Command::new(env!("CARGO_BIN_EXE_tickrelay"))
+        .args(["message", "list", "--json", "--config"])
+        .arg(&configuration)
+        .current_dir(&folder)
+        .output();
+    let listed: Value = serde_json::from_slice(&listed.unwrap().stdout).unwrap();
+    assert!(listed["data"].as_array().unwrap().len() > 3, "{listed}");
     let check = Command::new(env!("CARGO_BIN_EXE_tickrelay"))
         .args(["config", "check", "--config"])
         .arg(&configuration)

@@ -14,7 +14,7 @@ use tickrelay::store::Erased;
 
 use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud_status, fields, until};
+use crate::support::{TestApp, cloud_status, fields, until, until_async};
 
 const START_MS: i64 = 1_760_000_100_000;
 const DAY: Duration = Duration::from_hours(24);
@@ -115,19 +115,12 @@ async fn a_person_who_is_erased_leaves_no_trace_and_others_stay() {
     });
     app.subscribe("crm", &receiver.url).await;
     fill(&app).await;
-    until("everything was tried", || {
-        app.value::<i64>("SELECT count(*) FROM forward WHERE attempts = 0") == 0
+    until_async("everything was tried", async || {
+        app.forwards().await.iter().all(|it| it.attempts > 0)
     })
     .await;
-    app.sqlite()
-        .execute(
-            &format!(
-                "UPDATE attempt SET excerpt = 'seen after {PERSON}' WHERE forward_id = \
-                 (SELECT forward_id FROM v_forwards WHERE provider_message_id = 'wamid.6')"
-            ),
-            [],
-        )
-        .unwrap();
+    let excerpt = format!("seen after {PERSON}");
+    app.tables().set_excerpts("wamid.6", &excerpt);
     let stored = async || {
         (
             app.messages().await.len(),
@@ -167,7 +160,7 @@ async fn a_person_who_is_erased_leaves_no_trace_and_others_stay() {
     let left = fields(&app.messages().await, ["provider_message_id"]).concat();
     assert_eq!(left, ["wamid.6", "wamid.4", "wamid.2"]);
     assert_eq!(stored().await, (3, 3, 3, 5));
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM payload"), 3);
+    assert_eq!(app.tables().count("payload"), 3);
     assert_eq!(app.bodies().await.len(), 1);
     let sent = receiver.count();
     hand.advance(DAY);

@@ -14,12 +14,12 @@ use tickrelay::store::watching::NotifiedCondition;
 use crate::retrying::{T0, attempts, crm, disabled, resume, stopped_clock, switched};
 use crate::support::answer::Answer;
 use crate::support::receiver::Receiver;
-use crate::support::{PATIENCE, TestApp, cloud, only, until};
+use crate::support::{PATIENCE, TestApp, cloud, only, until_async};
 
 const LOOK: Duration = Duration::from_secs(10);
 const HOUR_MS: i64 = 3_600_000;
 
-async fn operator(app: &TestApp) -> Receiver {
+pub(crate) async fn operator(app: &TestApp) -> Receiver {
     let receiver = Receiver::start();
     app.subscribe_with("ops", &receiver.url, |new| {
         new.kind = SubscriberKind::Events;
@@ -46,7 +46,7 @@ async fn conditions(app: &TestApp, what: &str) -> Vec<NotifiedCondition> {
 }
 
 /// Moves the time on, look by look, until so many events have come; returns the last.
-async fn next_event(hand: &Hand, receiver: &Receiver, count: usize) -> (String, Value) {
+pub(crate) async fn next_event(hand: &Hand, receiver: &Receiver, count: usize) -> (String, Value) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while receiver.count() < count {
         assert!(
@@ -83,16 +83,10 @@ async fn a_breaker_that_opens_and_a_subscriber_that_recovers_are_reported_in_ord
     // It receives no report, and nothing says that one was not sent.
     assert_eq!(app.skipped().await.len(), 0);
     app.settled().await;
-    let sql = "SELECT what, subject, holds, text FROM v_conditions WHERE notified_at > began_at";
-    assert_eq!(
-        app.rows(sql),
-        [[
-            "subscriber-failing",
-            "crm",
-            "0",
-            "Subscriber crm answers again."
-        ]]
-    );
+    let last = only(conditions(&app, "subscriber-failing").await);
+    assert_eq!((last.subject.as_str(), last.holds), ("crm", false));
+    assert!(last.notified_at_ms > last.began_at_ms, "{last:?}");
+    assert_eq!(ops.received()[1].text(), "Subscriber crm answers again.");
     app.stop().await;
 }
 
@@ -177,8 +171,8 @@ async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
         app.report(&[cloud::status(&format!("wamid.{id}"), "sent", T0)])
             .await;
     }
-    until("its breaker opens", || {
-        app.value::<i64>("SELECT count(*) FROM attempt") >= 5
+    until_async("its breaker opens", async || {
+        app.attempts().await.len() >= 5
     })
     .await;
     let (event, _) = next_event(&hand, &ops, 1).await;
@@ -208,13 +202,10 @@ async fn an_open_breaker_outlives_a_restart_in_its_first_minute() {
 /// Puts counts of so many hours ago into the store, as an earlier run would have.
 fn counted(app: &TestApp, rows: &[(&str, &str, i64, i64)]) {
     let now_ms = T0 * 1000;
-    let store = app.sqlite();
+    let tables = app.tables();
     for (what, subject, hours_ago, count) in rows {
         let begins_at_ms = now_ms - now_ms % 600_000 - hours_ago * HOUR_MS;
-        let sql =
-            "INSERT INTO traffic (begins_at_ms, what, subject, count) VALUES (?1, ?2, ?3, ?4)";
-        let row = rusqlite::params![begins_at_ms, what, subject, count];
-        store.execute(sql, row).unwrap();
+        tables.add_traffic(begins_at_ms, what, subject, *count);
     }
 }
 
@@ -304,10 +295,9 @@ async fn messages_that_fall_silent_are_notified_of_together_once_and_only_where_
     let app = app
         .restart_with(|config| config.events.silent_messages = 0)
         .await;
-    until("what was noted is forgotten", || {
-        let sql = "SELECT count(*) FROM condition WHERE what = 'messages-silent'";
+    until_async("what was noted is forgotten", async || {
         hand.advance(LOOK);
-        app.value::<i64>(sql) == 0
+        conditions(&app, "messages-silent").await.is_empty()
     })
     .await;
     assert_eq!(ops.count(), 2);

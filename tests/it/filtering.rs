@@ -223,7 +223,7 @@ async fn each_subscriber_gets_the_payload_in_its_own_formats() {
         assert_eq!(payload["timestamp"], *timestamp, "{options:?}");
         assert_eq!(payload["type"], MessageType::Template.as_str());
     }
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM payload"), 3);
+    assert_eq!(app.tables().count("payload"), 3);
     app.stop().await;
 }
 
@@ -348,8 +348,8 @@ async fn who_wants_all_reports_is_notified_of_late_and_contradicting_ones_and_of
     let mut skipped = app.skipped().await;
     skipped.retain(|[_, status, ..]| status == "sent");
     assert_eq!(skipped, [["late", "sent", "some", "status"]]);
-    let stored = app.rows("SELECT skipped FROM report WHERE status = 'sent'");
-    assert_eq!(stored, [[r#"[{"reason":"status","subscriber_id":3}]"#]]);
+    let stored = app.tables().skipped("sent");
+    assert_eq!(stored, [r#"[{"reason":"status","subscriber_id":3}]"#]);
     app.stop().await;
 }
 

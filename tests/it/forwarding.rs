@@ -8,6 +8,7 @@ use serde_json::json;
 use tickrelay::admin::{AddSubscriber, RotateSecret};
 use tickrelay::model::Whole;
 
+use crate::retrying::attempts;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, cloud_status, fields, until, verify};
 
@@ -203,12 +204,9 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     });
     app.subscribe("crm", &receiver.url).await;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
-    until("the attempt is written down", || {
-        app.value::<i64>("SELECT count(*) FROM attempt") == 1
-    })
-    .await;
-    let attempts = fields(&app.attempts().await, ["http_status", "error_code"]);
-    assert_eq!(attempts, [["307", "redirect"]]);
+    attempts(&app, 1).await;
+    let made = fields(&app.attempts().await, ["http_status", "error_code"]);
+    assert_eq!(made, [["307", "redirect"]]);
     let forwards = fields(&app.forwards().await, ["state"]);
     assert_eq!(forwards, [["pending"]]);
     assert_eq!(elsewhere.count(), 0);
@@ -236,12 +234,9 @@ async fn a_private_target_is_refused_unless_its_network_is_allowed() {
     let by_name = receiver.url.replace("127.0.0.1", "localhost");
     app.subscribe("name", &by_name).await;
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
-    until("the attempt is written down", || {
-        app.value::<i64>("SELECT count(*) FROM attempt") == 1
-    })
-    .await;
-    let attempts = fields(&app.attempts().await, ["http_status", "error_code"]);
-    assert_eq!(attempts, [["-", "blocked"]]);
+    attempts(&app, 1).await;
+    let made = fields(&app.attempts().await, ["http_status", "error_code"]);
+    assert_eq!(made, [["-", "blocked"]]);
     assert_eq!(receiver.count(), 0);
     app.stop().await;
 }

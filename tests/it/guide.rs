@@ -3,13 +3,12 @@
 
 use std::process::Command;
 
-use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::cli::Folder;
 use crate::support::program::{root, runs};
 use crate::support::receiver::Receiver;
-use crate::support::until;
+use crate::support::{socket, until};
 
 /// Where the page has the service and the subscriber.
 const SERVICE: &str = "http://127.0.0.1:8080";
@@ -209,14 +208,18 @@ impl Scene {
 
     /// Waits until all that is queued is with its subscribers, or kept from them on purpose.
     async fn settled(&self) {
-        let store = Connection::open(self.folder.path("tickrelay.db")).unwrap();
-        let pending = || -> i64 {
-            let sql = "SELECT (SELECT count(*) FROM replay WHERE state = 'running') + count(*) \
-                 FROM forward JOIN subscriber USING (subscriber_id) \
-                 WHERE forward.state = 'pending' AND subscriber.state = 'active'";
-            store.query_row(sql, [], |row| row.get(0)).unwrap()
+        let store = self.folder.path("tickrelay.db");
+        let listed = |path: &str| {
+            let mut page = socket::done(&store, ("GET", path), &Value::Null);
+            page["data"].as_array_mut().map(std::mem::take).unwrap()
         };
-        until("nothing is queued and no replay runs", || pending() == 0).await;
+        until("nothing is queued and no replay runs", || {
+            let forwards = listed("/forwards?state=pending&limit=100");
+            let is_queued = forwards.iter().any(|it| it["subscriber_state"] == "active");
+            let replays = listed("/replays?limit=100");
+            !is_queued && replays.iter().all(|it| it["state"] != "running")
+        })
+        .await;
     }
 
     /// Runs a command of the page.

@@ -10,15 +10,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::answer::{Answer, HUB, check, check_taken, post, signed};
 use crate::support::receiver::Receiver;
-use crate::support::{API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, only, until};
+use crate::support::{
+    API_KEY, APP_SECRET, TestApp, cloud_status, hub_signature, only, until_async,
+};
 
 fn a_status() -> String {
     cloud_status("wamid.1", "sent", 1_760_000_000)
-}
-
-/// Reports so far, for a condition that is waited for.
-fn reports(app: &TestApp) -> i64 {
-    app.value("SELECT count(*) FROM report")
 }
 
 // URLs and methods.
@@ -285,8 +282,8 @@ async fn a_webhook_refused_by_the_store_makes_one_report_later() {
 #[actix_web::test]
 async fn a_slow_store_is_answered_while_it_is_still_slow() {
     let app = TestApp::boot().await;
-    let other_process = app.sqlite();
-    other_process.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let other_process = app.tables();
+    let lock = other_process.lock();
     let post = |id: &'static str| {
         let body = cloud_status(id, "sent", 1_760_000_000);
         let signature = hub_signature(APP_SECRET, body.as_bytes());
@@ -299,13 +296,16 @@ async fn a_slow_store_is_answered_while_it_is_still_slow() {
     for answer in answers {
         assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
     }
-    other_process.execute_batch("ROLLBACK").unwrap();
+    drop(lock);
     for id in ["wamid.1", "wamid.2", "wamid.3"] {
         // What was given up on may still be waiting its turn: either way it counts once.
         let answer = post(id).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    until("each is stored once", || reports(&app) == 3).await;
+    until_async("each is stored once", async || {
+        app.report_count().await == 3
+    })
+    .await;
 }
 
 #[actix_web::test]
@@ -334,7 +334,8 @@ async fn a_shutdown_in_mid_request_acknowledges_only_what_is_stored() {
         })
     };
     let senders: Vec<_> = (0..32).map(sender).collect();
-    until("webhooks are under way", || reports(&app) > 100).await;
+    let under_way = async || app.report_count().await > 100;
+    until_async("webhooks are under way", under_way).await;
     let app = app.restart().await;
     let mut acknowledged = Vec::new();
     for sender in senders {
@@ -361,8 +362,9 @@ async fn a_webhook_that_names_ten_thousand_fields_adds_few_names() {
         changes.join(",")
     );
     assert_eq!(app.post("cloud", body).await, 200);
-    assert_eq!(app.value::<i64>("SELECT sum(count) FROM ignored"), 10_000);
-    assert!(app.value::<i64>("SELECT count(*) FROM ignored") <= 65);
+    let ignored = app.tables().ignored();
+    assert_eq!(ignored.iter().sum::<usize>(), 10_000);
+    assert!(ignored.len() <= 65, "{ignored:?}");
     let detail = only(app.webhooks().await).outcome_detail.unwrap();
     assert!(detail.ends_with("more") && detail.len() < 300, "{detail}");
     let metrics = app

@@ -16,7 +16,7 @@ use tickrelay::clock::Clock;
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until};
+use crate::support::{PATIENCE, TestApp, cloud, nobody_listens, until, until_async};
 
 /// More than all attempts at the bad ones that may be open together.
 const REPORTS: usize = 200;
@@ -77,11 +77,8 @@ async fn report(app: &TestApp, name: &str) {
 }
 
 /// Attempts at that subscriber that have ended.
-fn ended(app: &TestApp, name: &str) -> usize {
-    app.value(&format!(
-        "SELECT count(*) FROM attempt JOIN forward USING (forward_id) \
-         JOIN subscriber USING (subscriber_id) WHERE subscriber.name = '{name}'"
-    ))
+async fn ended(app: &TestApp, name: &str) -> usize {
+    app.attempts_at(name).await.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,8 +91,10 @@ async fn a_dead_a_hanging_and_a_dripping_neighbour_keep_nothing_from_a_healthy_o
     subscribe(&app, "dripping", &dripping).await;
     report(&app, "before").await;
     let open = usize::try_from(OPEN).unwrap();
-    until("all that may be open is", || {
-        hanging.count() == open && dripped.load(Ordering::SeqCst) == open && ended(&app, "dead") > 0
+    until_async("all that may be open is", async || {
+        hanging.count() == open
+            && dripped.load(Ordering::SeqCst) == open
+            && ended(&app, "dead").await > 0
     })
     .await;
 
@@ -103,13 +102,13 @@ async fn a_dead_a_hanging_and_a_dripping_neighbour_keep_nothing_from_a_healthy_o
     subscribe(&app, "healthy", &healthy.url).await;
     report(&app, "after").await;
     until("the healthy one has all", || healthy.count() == REPORTS).await;
-    until("and it is written down", || {
-        ended(&app, "healthy") == REPORTS
+    until_async("and it is written down", async || {
+        ended(&app, "healthy").await == REPORTS
     })
     .await;
     // Not one of those that are open has ended, and none was added to them.
     for name in ["hanging", "dripping"] {
-        assert_eq!(ended(&app, name), 0, "{name}");
+        assert_eq!(ended(&app, name).await, 0, "{name}");
     }
     assert_eq!(
         (hanging.count(), dripped.load(Ordering::SeqCst)),
@@ -132,6 +131,7 @@ async fn one_that_shares_a_slot_with_one_that_hangs_is_caught_with_nothing() {
     subscribe(&app, "healthy", &gateway.url).await;
     // Each is on the disk, and its attempt may begin.
     report(&app, "after").await;
-    assert_eq!((gateway.count(), ended(&app, "healthy")), (1, 0));
+    assert_eq!(ended(&app, "healthy").await, 0);
+    assert_eq!(gateway.count(), 1);
     app.stop().await;
 }

@@ -256,8 +256,7 @@ async fn what_is_counted_of_sources_and_subscribers_ends_in_time_too() {
     // A copy on which no service runs: each command counts by its own settings.
     let copies = tempfile::tempdir().unwrap();
     let copy = copies.path().join("copy.db");
-    let into = format!("VACUUM INTO '{}'", copy.display());
-    app.sqlite().execute_batch(&into).unwrap();
+    app.tables().copy_to(&copy);
     let store = format!("sqlite://{}", copy.display());
     let list = |noun: &'static str, budget: &'static str| {
         let budget = format!("store.list_budget={budget}");

@@ -10,13 +10,14 @@ use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use proptest::test_runner::{Config, TestRunner};
-use rusqlite::Connection;
 use tempfile::TempDir;
 use tickrelay::clock::Clock;
 use tickrelay::metrics::Metrics;
 use tickrelay::model::{Echo, Kind, Message, MessageType, Report, ReportError, Status, Word as _};
 use tickrelay::providers::{Item, Parsed, Provider};
 use tickrelay::store::{Arrival, Durability, EngineOptions, Options, SqliteOptions, Store};
+
+use crate::support::Tables;
 
 /// All arrive at once, so that a report without a time of its own has one in every order.
 const ARRIVAL_MS: i64 = 1_770_798_600_000;
@@ -65,33 +66,7 @@ pub(crate) fn arrival(id: &str, reports: &[Report]) -> Arrival {
 
 /// Everything that is known of a message, and which reports there are of it.
 pub(crate) fn state(folder: &Path, id: &str) -> Vec<String> {
-    let connection = Connection::open(folder.join("tickrelay.db")).unwrap();
-    let all = |sql: &str| -> Vec<String> {
-        let mut statement = connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let text = |row: &rusqlite::Row<'_>| {
-            let values: Result<Vec<_>, _> = (0..columns)
-                .map(|column| row.get::<_, rusqlite::types::Value>(column))
-                .collect();
-            Ok(format!("{:?}", values?))
-        };
-        statement
-            .query_map([id], text)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect()
-    };
-    let mut state = all(
-        "SELECT status, conflict, type, type_rule, recipient, sender, text, broadcast, category, \
-         queued_at_ms, sent_at_ms, delivered_at_ms, read_at_ms, failed_at_ms, deleted_at_ms, \
-         error_key, error_code, error_title, error_details, error_at_ms \
-         FROM message WHERE provider_message_id = ?1",
-    );
-    state.extend(all(
-        "SELECT identity, provider_status, report.status, report.error_key FROM report \
-         JOIN message USING (message_id) WHERE provider_message_id = ?1 ORDER BY identity",
-    ));
-    state
+    Tables::at(&folder.join("tickrelay.db")).message(id)
 }
 
 /// A report of that status, at that second where it has one.

@@ -11,7 +11,7 @@ use tickrelay::model::Whole;
 
 use crate::retrying::{T0, attempts, crm, pause, resume, stopped_clock, switched};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{PATIENCE, TestApp, cloud, counted, fields, until};
+use crate::support::{PATIENCE, TestApp, cloud, counted, fields, until, until_async};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -145,12 +145,19 @@ async fn while_each_is_refused_the_earlier_goes_first_each_time_and_uses_up_noth
             app.report(&[cloud::status(&format!("wamid.{index}"), word, at)])
                 .await;
         }
-        let tried = || app.value::<i64>("SELECT count(*) FROM attempt WHERE number = 1");
-        let expected = 20 * i64::try_from(step + 1).unwrap();
-        until("each status was refused once", || tried() == expected).await;
+        let expected = 20 * (step + 1);
+        until_async("each status was refused once", async || {
+            let attempts = app.attempts().await;
+            let first = attempts.iter().filter(|it| it.attempt.number == Some(1));
+            first.count() == expected
+        })
+        .await;
     }
-    let often = || app.value::<i64>("SELECT count(*) FROM forward WHERE attempts >= 3");
-    until("retries overlap", || often() >= 30).await;
+    until_async("retries overlap", async || {
+        let forwards = app.forwards().await;
+        forwards.iter().filter(|it| it.attempts >= 3).count() >= 30
+    })
+    .await;
     open.store(true, Ordering::SeqCst);
     app.settled().await;
     let made = app.attempts().await;
@@ -308,8 +315,8 @@ async fn an_attempt_that_cannot_be_written_down_is_not_repeated_meanwhile() {
     app.report(&[cloud::status("wamid.1", "sent", T0)]).await;
     until("it is on its way", || receiver.count() == 1).await;
     // A foreign process takes the write lock while the answer is awaited.
-    let foreign = app.sqlite();
-    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let foreign = app.tables();
+    let lock = foreign.lock();
     receiver.hold(false);
     let page = || async {
         let answer = app.http.get(format!("{}/readyz", app.url)).send().await;
@@ -320,7 +327,7 @@ async fn an_attempt_that_cannot_be_written_down_is_not_repeated_meanwhile() {
         assert!(std::time::Instant::now() < deadline, "no commit failed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    foreign.execute_batch("ROLLBACK").unwrap();
+    drop(lock);
     app.settled().await;
     assert_eq!(receiver.count(), 1);
     let forwards = fields(&app.forwards().await, ["state", "attempts"]);

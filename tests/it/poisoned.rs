@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::retrying::{START_MS, T0, attempts, pause, resume};
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, key, until};
+use crate::support::{TestApp, cloud, key, until_async};
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the subscriber takes to answer, ms, and how many forwards are in flight at once.
@@ -287,13 +287,7 @@ async fn thousands_of_retries_that_are_due_together_hold_up_nothing_new() {
     pause(&app).await;
     report(&app, "bad", BAD).await;
     // Each was tried once, long ago.
-    let outsider = app.sqlite();
-    outsider
-        .execute(
-            "UPDATE forward SET attempts = 1, last_attempt_ms = pending_since_ms",
-            [],
-        )
-        .unwrap();
+    app.tables().try_all_once();
     hand.advance(Duration::from_mins(10));
     report(&app, "good", 30).await;
     // The control: by due time alone, all the others stand before them.
@@ -307,8 +301,8 @@ async fn thousands_of_retries_that_are_due_together_hold_up_nothing_new() {
         let all = receiver.received();
         all.iter().rposition(|it| it.message().starts_with("good"))
     };
-    until("all that is new arrives", || {
-        app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'delivered'") == 30
+    until_async("all that is new arrives", async || {
+        app.forwards_in(ForwardState::Delivered).await == 30
     })
     .await;
     // Three turns in four are theirs, and eight may be in flight.
@@ -346,15 +340,21 @@ async fn a_probe_finds_what_is_taken_behind_thousands_that_are_refused() {
 
 /// Lets probes go until one is taken: of two the one is the newest.
 async fn hand_on_until_delivered(app: &TestApp, hand: &tickrelay::clock::Hand) {
-    let taken = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'delivered'");
-    let tried = || app.value::<i64>("SELECT count(*) FROM attempt");
+    let taken = async || app.forwards_in(ForwardState::Delivered).await;
+    let tried = async || app.attempts().await.len();
     for probes in 1..=2 {
-        until("a probe goes", || taken() == 1 || tried() == 6 + probes).await;
-        if taken() == 1 {
+        until_async("a probe goes", async || {
+            taken().await == 1 || tried().await == 6 + probes
+        })
+        .await;
+        if taken().await == 1 {
             break;
         }
         hand.advance(Duration::from_millis(8_800));
     }
-    let all_tried = || app.value::<i64>("SELECT count(*) FROM forward WHERE attempts = 0") == 0;
-    until("the others have their turn", || taken() == 1 && all_tried()).await;
+    let all_tried = async || app.forwards().await.iter().all(|it| it.attempts > 0);
+    until_async("the others have their turn", async || {
+        taken().await == 1 && all_tried().await
+    })
+    .await;
 }

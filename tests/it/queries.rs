@@ -1,6 +1,8 @@
 //! The store as analysts meet it: every view and every ready query gives the rows it should,
 //! and schema/README.md explains every column.
 
+mod views;
+
 use std::path::Path;
 
 use rusqlite::Connection;

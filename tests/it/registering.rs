@@ -183,8 +183,6 @@ async fn what_is_reported_again_changes_only_what_is_reported_differently() {
         (&json!(7), &json!("Ana"))
     );
     assert_eq!(app.report_count().await, 1);
-    let row = app.rows("SELECT text, template_name, broadcast, metadata FROM v_messages");
-    assert_eq!(row, [["Other", "order", "b", r#"{"order":7}"#]]);
     app.stop().await;
 }
 
@@ -386,13 +384,6 @@ async fn a_message_whose_time_has_passed_without_an_end_is_silent() {
     assert_eq!(silent().await, ["wamid.sent", "wamid.quiet"]);
     let message = caller.get("/messages/wamid.quiet").await.with(200);
     assert_eq!(message["silent"], true);
-    // The view goes by the clock of its reader, which is later.
-    let view = "SELECT provider_message_id, silent_since FROM v_silent ORDER BY message_id";
-    let since = "2025-10-09T09:53:19.000Z";
-    assert_eq!(
-        app.rows(view),
-        [["wamid.quiet", since], ["wamid.sent", since]]
-    );
     app.report(&[cloud::failed("wamid.quiet", T0 + 9000)]).await;
     assert_eq!(silent().await, ["wamid.sent"]);
     app.stop().await;

@@ -13,7 +13,7 @@ use tickrelay::clock::Clock;
 use crate::retrying::{START_MS, T0, switched};
 use crate::support::api::Caller;
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud};
 
 /// Reports messages of this name, each with the one status.
 async fn pour(app: &TestApp, name: &str, messages: usize) {
@@ -39,10 +39,7 @@ async fn begin(caller: &Caller, order: &Value) -> String {
 
 /// Waits until it has ended; returns it.
 async fn ended(app: &TestApp, caller: &Caller, path: &str) -> Value {
-    until("no replay runs", || {
-        app.value::<i64>("SELECT count(*) FROM replay WHERE state = 'running'") == 0
-    })
-    .await;
+    app.replayed().await;
     caller.get(path).await.with(200)
 }
 
@@ -163,11 +160,9 @@ async fn a_replay_is_of_what_its_filter_wants() {
         assert_eq!(replay["queued"], expected, "{order}");
         app.settled().await;
         assert_eq!(receiver.count() - before, expected, "{order}");
-        let store = app.sqlite();
+        let tables = app.tables();
         for forward in kept {
-            let sql = "UPDATE forward SET pending_since_ms = ?2 WHERE forward_id = ?1";
-            let values = (forward.forward_id, forward.pending_since_ms);
-            store.execute(sql, values).unwrap();
+            tables.set_pending_since_ms(forward.forward_id, forward.pending_since_ms);
         }
     }
     // The last one wants new ids.

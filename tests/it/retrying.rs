@@ -13,7 +13,9 @@ use tickrelay::model::{ErrorCode, Span, Subscriber, SubscriberState, Whole};
 use tickrelay::store::RetrySelection;
 
 use crate::support::receiver::{Received, Receiver, Reply};
-use crate::support::{PATIENCE, TestApp, cloud, counted, fields, key, nobody_listens, only, until};
+use crate::support::{
+    PATIENCE, TestApp, cloud, counted, fields, key, nobody_listens, only, until, until_async,
+};
 
 /// Where the hands of these tests start, ms since 1970 UTC.
 pub(crate) const START_MS: i64 = 1_760_000_000_000;
@@ -36,11 +38,9 @@ pub(crate) fn switched(status: u16) -> (Receiver, Arc<AtomicU16>) {
 }
 
 /// Waits until so many attempts are written down.
-pub(crate) async fn attempts(app: &TestApp, count: i64) {
-    until(&format!("{count} attempts"), || {
-        app.value::<i64>("SELECT count(*) FROM attempt") == count
-    })
-    .await;
+pub(crate) async fn attempts(app: &TestApp, count: usize) {
+    let made = async || app.attempts().await.len() == count;
+    until_async(&format!("{count} attempts"), made).await;
 }
 
 /// The subscriber `crm` as the last commit left it.
@@ -273,12 +273,7 @@ async fn after_a_restart_what_is_due_is_sent_and_what_was_settled_is_not() {
     until("some are settled", || receiver.count() >= 12).await;
     let app = app.restart().await;
     // Read before the lanes, which share this thread, have their turn.
-    let settled: Vec<String> = app
-        .rows(
-            "SELECT provider_message_id FROM forward JOIN message USING (message_id) \
-             WHERE state = 'delivered'",
-        )
-        .concat();
+    let settled = app.tables().delivered();
     assert!(!settled.is_empty());
     let before = receiver.count();
     receiver.answer(|_, _| Reply::status(200));

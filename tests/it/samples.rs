@@ -354,9 +354,7 @@ async fn nothing_is_sent_to_a_subscriber_without_a_secret() {
     app.subscribe("crm", &receiver.url).await;
     app.subscribe_with("agents", &chat.url, |new| new.kind = SubscriberKind::Chat)
         .await;
-    app.sqlite()
-        .execute("DELETE FROM subscriber_secret", [])
-        .unwrap();
+    app.tables().forget_secrets();
     for name in ["crm", "agents"] {
         let path = format!("/subscribers/{name}/test");
         for sample in [json!({}), json!({"status": "failed", "error": "131026"})] {

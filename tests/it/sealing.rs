@@ -5,18 +5,18 @@ mod import;
 mod keys;
 mod missing;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::access::Role;
 use tickrelay::admin::{EraseOptions, ErasePerson, RemoveSubscriber};
-use tickrelay::model::{NewSubscriber, SubscriberKind};
+use tickrelay::model::{NewSubscriber, SubscriberKind, SubscriberState};
 use tickrelay::store::Erased;
 
 use crate::erase::files_with;
+use crate::retrying::crm;
 use crate::support::receiver::Receiver;
 use crate::support::service::Home;
 use crate::support::traffic::post_each;
-use crate::support::{TestApp, cloud, until, verify};
+use crate::support::{Tables, TestApp, cloud, until, verify};
 
 const T0: i64 = 1_760_000_000;
 /// What a chat's URL is a secret by.
@@ -71,7 +71,7 @@ async fn a_chat_is_sent_to_whole_and_shown_by_its_beginning() {
     ] {
         seen.push(admin.get(path).await.text);
     }
-    seen.push(format!("{:?}", app.rows("SELECT * FROM v_subscribers")));
+    seen.push(format!("{:?}", app.tables().contents()));
     for text in seen {
         assert!(!text.contains(HOOK), "{text}");
     }
@@ -83,8 +83,7 @@ async fn a_chat_is_sent_to_whole_and_shown_by_its_beginning() {
     admin.post("/subscribers/agents/test", &json!({})).await;
     assert!(other.received()[0].path.contains("moved"));
     app.order(RemoveSubscriber { name }).await;
-    let left = "SELECT count(*) FROM subscriber WHERE url_sealed IS NOT NULL";
-    assert_eq!(app.value::<i64>(left), 0);
+    assert_eq!(app.tables().sealed_urls(), 0);
     app.stop().await;
 }
 
@@ -135,9 +134,10 @@ async fn without_its_key_a_lane_waits_and_goes_on_when_the_key_is_back() {
     std::fs::write(&key, tickrelay::store::seal::generate()).unwrap();
     let since = readiness(&app).await["missing_keys"].clone();
     assert_eq!(since, missing);
-    let state = "SELECT state || coalesce(state_reason, '') || coalesce(failing_since_ms, '') FROM subscriber";
-    assert_eq!(app.value::<String>(state), "active");
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM attempt"), 0);
+    let crm = crm(&app);
+    assert_eq!(crm.state, SubscriberState::Active);
+    assert_eq!((&crm.state_reason, crm.failing_since_ms), (&None, None));
+    assert!(app.attempts().await.is_empty());
     assert_eq!(receiver.count(), 0);
     std::fs::rename(&aside, &key).unwrap();
     app.settled().await;
@@ -157,7 +157,7 @@ async fn nothing_is_sealed_with_a_key_that_was_taken_away() {
     std::fs::remove_file(&key).unwrap();
     let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
     admin.post("/subscribers", &new).await.problem(503);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM subscriber"), 0);
+    assert!(app.audited("subscriber").await.is_empty());
     std::fs::write(&key, text).unwrap();
     admin.post("/subscribers", &new).await.with(201);
     app.stop().await;
@@ -195,10 +195,7 @@ async fn of_old_secrets_two_are_kept_and_none_when_they_end_at_once() {
     let request = receiver.received().remove(1);
     assert!(verify(rotated["secret"].as_str().unwrap(), &request));
     assert_eq!(request.header("webhook-signature").split(' ').count(), 1);
-    assert_eq!(
-        app.value::<i64>("SELECT count(*) FROM subscriber_secret"),
-        1
-    );
+    assert_eq!(app.tables().count("subscriber_secret"), 1);
     app.stop().await;
 }
 
@@ -234,10 +231,7 @@ async fn keys_come_from_the_configuration_and_the_first_one_seals() {
     post_each(service.address, 0..1).await;
     until("it is sent", || receiver.count() == 1).await;
     service.stop();
-    let store = Connection::open(home.store()).unwrap();
-    let keys = "SELECT count(DISTINCT substr(sealed, 1, 9)) FROM subscriber_secret";
-    let count: i64 = store.query_row(keys, [], |row| row.get(0)).unwrap();
-    assert_eq!(count, 2);
+    assert_eq!(Tables::at(&home.store()).keys_of_secrets().len(), 2);
     with_keys(r#""no key""#);
     let (code, said) = home.refused();
     assert_eq!(code, Some(2), "{said}");
@@ -249,7 +243,6 @@ async fn keys_come_from_the_configuration_and_the_first_one_seals() {
 async fn an_erasure_drops_kept_answers_that_mention_the_person_or_that_no_key_opens() {
     let app = TestApp::boot().await;
     let admin = app.caller(Role::Admin).await;
-    let kept = "SELECT group_concat(key) FROM (SELECT key FROM idempotency ORDER BY key)";
     for (key, id) in [("a", "about-34600000001"), ("b", "about-34600000002")] {
         let keyed = admin.clone().header("Idempotency-Key", key);
         let sent = json!({"source": "cloud", "msId": id});
@@ -264,14 +257,14 @@ async fn an_erasure_drops_kept_answers_that_mention_the_person_or_that_no_key_op
     };
     let erased = |erased: Erased| (erased.kept, erased.kept_unopened);
     assert_eq!(erased(app.order(erase(true)).await), (1, 0));
-    assert_eq!(app.value::<String>(kept), "a,b");
+    assert_eq!(app.tables().kept_answers(), ["a", "b"]);
     assert_eq!(erased(app.order(erase(false)).await), (1, 0));
-    assert_eq!(app.value::<String>(kept), "b");
+    assert_eq!(app.tables().kept_answers(), ["b"]);
     let key = app.path().with_extension("key");
     let app = app
         .restart_with(move |_| std::fs::write(&key, tickrelay::store::seal::generate()).unwrap())
         .await;
     assert_eq!(erased(app.order(erase(false)).await), (0, 1));
-    assert_eq!(app.value::<Option<String>>(kept), None);
+    assert_eq!(app.tables().kept_answers(), [""; 0]);
     app.stop().await;
 }

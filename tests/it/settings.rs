@@ -12,6 +12,7 @@ use tickrelay::model::{Setting, Span, SubscriberChange};
 use tickrelay::store::RetrySelection;
 use tickrelay::store::timeline::ForwardRecord;
 
+use crate::retrying::attempts;
 use crate::support::cli::Folder;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::{TestApp, cloud, fields, key, until};
@@ -92,7 +93,7 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     // The same for every subscriber, unlike the forward's id.
     assert_eq!(one.body, two.body);
     assert_ne!(one.header("webhook-id"), two.header("webhook-id"));
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM payload"), 2);
+    assert_eq!(app.tables().count("payload"), 2);
     let (mut extended, usual) = (one.json(), usual.json());
     let more = |extended: &mut Value| -> Value {
         let all = extended.as_object_mut().unwrap();
@@ -208,10 +209,7 @@ async fn an_attempt_takes_no_longer_than_its_subscriber_wants() {
         .await;
     app.subscribe("patient", &slow.url).await;
     report_messages(&app, 1).await;
-    until("both had an attempt", || {
-        app.value::<i64>("SELECT count(*) FROM attempt") == 2
-    })
-    .await;
+    attempts(&app, 2).await;
     let mut attempts = app.attempts().await;
     attempts.sort_by(|one, other| one.subscriber.cmp(&other.subscriber));
     assert_eq!(
@@ -238,12 +236,6 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
             .await;
     }
     report_messages(&app, 1).await;
-    let attempts = async |count: i64| {
-        until(&format!("{count} attempts"), || {
-            app.value::<i64>("SELECT count(*) FROM attempt") == count
-        })
-        .await;
-    };
     let history = async || {
         let mut forwards = app.forwards().await;
         forwards.sort_by(|one, other| one.subscriber.cmp(&other.subscriber));
@@ -254,7 +246,7 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
             is_long,
         )
     };
-    attempts(3).await;
+    attempts(&app, 3).await;
     let (forwards, is_long) = history().await;
     assert_eq!(
         forwards,
@@ -266,9 +258,9 @@ async fn a_subscriber_is_tried_again_on_a_schedule_of_its_own() {
     );
     assert_eq!(is_long, [false, true, false]);
     hand.advance(Duration::from_secs(7));
-    attempts(4).await;
+    attempts(&app, 4).await;
     hand.advance(Duration::from_secs(70));
-    attempts(5).await;
+    attempts(&app, 5).await;
     assert_eq!(history().await.0[1], ["own", "gave-up", "2"]);
     app.stop().await;
 }

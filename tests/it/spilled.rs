@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use tickrelay::admin::{PauseSubscriber, ResumeSubscriber};
 use tickrelay::clock::{Clock, Hand};
+use tickrelay::model::Status;
 use tickrelay::store::step::ExpireForwards;
+use tickrelay::store::timeline::ForwardRecord;
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::traffic::request;
@@ -96,20 +98,21 @@ async fn a_backlog_of_which_one_is_lost_repeated_or_swapped_is_caught() {
     let name = || "crm".to_owned();
     app.order(PauseSubscriber { name: name() }).await;
     pour(&app, "paused", 9).await;
-    let outsider = rusqlite::Connection::open(app.path()).unwrap();
-    let meddle = |change: &str, message: usize, status: &str| {
-        let forward = "SELECT forward_id FROM forward JOIN message USING (message_id) \
-             JOIN report USING (report_id) WHERE provider_message_id = ?1 AND report.status = ?2";
-        let sql = format!("UPDATE forward SET {change} WHERE forward_id = ({forward})");
-        let changed = outsider.execute(&sql, (format!("paused.{message}"), status));
-        assert_eq!(changed.unwrap(), 1, "{change}");
+    let forwards = app.forwards().await;
+    let forward = |message: &str, status: Status| {
+        let mut forwards = forwards.iter();
+        let is_it = |it: &&ForwardRecord| {
+            it.provider_message_id.as_deref() == Some(message) && it.status == Some(status)
+        };
+        forwards.find(is_it).unwrap().forward_id
     };
-    meddle("state = 'delivered'", 2, "delivered");
-    meddle("place_ms = place_ms + 1500", 5, "sent");
+    let tables = app.tables();
+    tables.set_state(forward("paused.2", Status::Delivered), "delivered");
+    tables.move_place(forward("paused.5", Status::Sent), 1500);
     app.order(ResumeSubscriber { name: name() }).await;
     app.settled().await;
     app.order(PauseSubscriber { name: name() }).await;
-    meddle("state = 'pending'", 7, "read");
+    tables.set_state(forward("paused.7", Status::Read), "pending");
     app.order(ResumeSubscriber { name: name() }).await;
     app.settled().await;
     assert_eq!(
@@ -218,7 +221,7 @@ fn wait_for_writer(app: &TestApp) {
 #[actix_web::test]
 async fn what_is_left_in_the_table_while_a_refill_is_under_way_is_not_forgotten() {
     let (app, receiver, _hand) = with_many_that_wait().await;
-    let outsider = rusqlite::Connection::open(app.path()).unwrap();
+    let outsider = app.tables();
     // Which of two that are ready at once the lane sees first is not ours to say.
     for round in 0..60 {
         let before = receiver.count();
@@ -228,12 +231,12 @@ async fn what_is_left_in_the_table_while_a_refill_is_under_way_is_not_forgotten(
         wait_for_writer(&app);
         // The writer waits for the outsider, and behind that work the lane's next refill for
         // the writer.
-        outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let lock = outsider.lock();
         let mut work = pin!(app.store.step(NOTHING_EXPIRES));
         let begun = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
         assert!(begun.is_pending());
         let_lanes_run().await;
-        outsider.execute_batch("ROLLBACK").unwrap();
+        drop(lock);
         post_while_lanes_stand(&app, 6 * round + 3);
         wait_for_writer(&app);
         until("both arrive", || receiver.count() == before + 2).await;

@@ -12,7 +12,7 @@ use tickrelay::model::{NewSubscriber, Ordering, SubscriberChange};
 
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::service::Home;
-use crate::support::{TestApp, authenticated, client, cloud, fields, until};
+use crate::support::{TestApp, authenticated, client, cloud, fields, until, until_async};
 
 const START_MS: i64 = 1_760_000_000_000;
 const T0: i64 = START_MS / 1000;
@@ -73,8 +73,8 @@ async fn a_later_status_waits_for_the_success_of_the_earlier_where_that_is_asked
     hand.advance(Duration::from_secs(7));
     until("it is tried again", || got(&strict, "bad").len() == 2).await;
     takes.store(true, SeqCst);
-    until("the failure is written down", || {
-        app.value::<i64>("SELECT max(attempts) FROM forward WHERE state = 'pending'") == 2
+    until_async("the failure is written down", async || {
+        app.pending(10).await.iter().any(|it| it.attempts == 2)
     })
     .await;
     hand.advance(Duration::from_secs(400));
@@ -96,10 +96,8 @@ async fn a_later_status_goes_when_the_earlier_is_given_up() {
     let (receiver, _) = choosy();
     subscribe(&app, "crm", &receiver, Ordering::Strict).await;
     report_all(&app, "bad").await;
-    until("the first failure is written down", || {
-        app.value::<i64>("SELECT max(attempts) FROM forward") == 1
-    })
-    .await;
+    let is_tried = async || app.most_attempts().await == Some(1);
+    until_async("the first failure is written down", is_tried).await;
     assert_eq!(got(&receiver, "bad"), ["sent"]);
     hand.advance(Duration::from_secs(7));
     app.settled().await;
@@ -117,10 +115,8 @@ async fn a_restart_and_a_change_of_the_ordering_keep_what_waits() {
     let (receiver, takes) = choosy();
     subscribe(&app, "crm", &receiver, Ordering::Strict).await;
     report_all(&app, "bad").await;
-    until("the failure is written down", || {
-        app.value::<i64>("SELECT max(attempts) FROM forward") == 1
-    })
-    .await;
+    let is_tried = async || app.most_attempts().await == Some(1);
+    until_async("the failure is written down", is_tried).await;
     app = app.restart().await;
     // Once another message arrives the lane has read the table.
     report_all(&app, "good").await;
@@ -166,8 +162,10 @@ async fn what_waits_in_the_table_keeps_its_order_and_does_not_hold_up_what_is_ne
             app.report(&batch).await;
         }
     }
-    until("the first of each is refused", || {
-        app.value::<i64>("SELECT count(*) FROM forward WHERE attempts = 1") == 500
+    until_async("the first of each is refused", async || {
+        let attempts = app.attempts().await;
+        let first = attempts.iter().filter(|it| it.attempt.number == Some(1));
+        first.count() == BAD
     })
     .await;
     for round in 0..10 {
@@ -197,10 +195,8 @@ async fn one_that_is_queued_again_alone_waits_for_the_earlier_too() {
     let (receiver, takes) = choosy();
     subscribe(&app, "crm", &receiver, Ordering::Strict).await;
     report_all(&app, "bad").await;
-    until("the failure is written down", || {
-        app.value::<i64>("SELECT max(attempts) FROM forward") == 1
-    })
-    .await;
+    let is_tried = async || app.most_attempts().await == Some(1);
+    until_async("the failure is written down", is_tried).await;
     let last = app.forwards().await[0].forward_id;
     app.order(RetryForwards(tickrelay::store::RetrySelection {
         forward_ids: vec![last],

@@ -8,7 +8,7 @@ use tickrelay::clock::Clock;
 use tickrelay::model::Whole;
 
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, counted, until, verify};
+use crate::support::{TestApp, cloud, counted, until, until_async, verify};
 
 const T0: i64 = 1_760_000_000;
 
@@ -47,8 +47,12 @@ async fn what_a_removed_one_is_pending_is_given_up_whatever_is_on_its_way() {
     assert_eq!(removed.pending, 10);
     receiver.hold(false);
     app.settled().await;
-    until("what was on its way is written down", || {
-        app.value::<i64>("SELECT count(*) FROM attempt WHERE http_status = 500") == 2
+    until_async("what was on its way is written down", async || {
+        let attempts = app.attempts().await;
+        let refused = attempts
+            .iter()
+            .filter(|it| it.attempt.http_status == Some(500));
+        refused.count() == 2
     })
     .await;
     assert_eq!(

@@ -10,20 +10,22 @@ pub(crate) mod fixtures;
 pub(crate) mod hasty;
 pub(crate) mod hostile;
 pub(crate) mod plain;
+mod planted;
 pub(crate) mod program;
 pub(crate) mod receiver;
 pub(crate) mod service;
 pub(crate) mod shim;
 pub(crate) mod socket;
 mod stored;
+mod tables;
 pub(crate) mod traffic;
+mod waiting;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use hmac::{Hmac, Mac};
-use rusqlite::Connection;
 use secrecy::SecretString;
 use sha2::Sha256;
 use tempfile::TempDir;
@@ -41,6 +43,8 @@ use tokio::task::JoinHandle;
 
 pub(crate) use clients::{client, client_builder, client_over};
 pub(crate) use stored::{counted, fields, key, only};
+pub(crate) use tables::Tables;
+pub(crate) use waiting::{PATIENCE, until, until_async};
 
 /// Where the providers reach the service, for those that sign the URL.
 pub(crate) const PUBLIC_URL: &str = "https://relay.example.com";
@@ -49,10 +53,6 @@ pub(crate) const PUBLIC_URL: &str = "https://relay.example.com";
 pub(crate) const APP_SECRET: &str = "test-app-secret";
 /// What the test's other sources want in the header `x-api-key`.
 pub(crate) const API_KEY: &str = "test-api-key";
-
-/// How long a condition may take to come true before a test fails: long, because the machine may
-/// be busy, and it costs nothing where the condition comes true.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A running service.
 pub(crate) struct TestApp {
@@ -153,13 +153,6 @@ impl TestApp {
         self.config.store.path.clone()
     }
 
-    /// The file as an analyst opens it, while the service runs.
-    pub(crate) fn sqlite(&self) -> Connection {
-        let connection = Connection::open(self.path()).unwrap();
-        connection.busy_timeout(Duration::from_secs(5)).unwrap();
-        connection
-    }
-
     /// Its clock.
     pub(crate) fn clock(&self) -> Clock {
         self.clock.clone()
@@ -168,32 +161,6 @@ impl TestApp {
     /// What its clock shows, ms since 1970 UTC.
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now_ms()
-    }
-
-    /// One value of one row.
-    pub(crate) fn value<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
-        self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
-    }
-
-    /// The rows of a query whose columns are all made text, for whole comparisons.
-    pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        use rusqlite::types::ValueRef;
-        let connection = self.sqlite();
-        let mut statement = connection.prepare(sql).unwrap();
-        let columns = statement.column_count();
-        let text = |value: ValueRef<'_>| match value {
-            ValueRef::Null => "-".to_owned(),
-            ValueRef::Integer(number) => number.to_string(),
-            ValueRef::Real(number) => number.to_string(),
-            ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8_lossy(text).into(),
-        };
-        let row = |row: &rusqlite::Row<'_>| {
-            (0..columns)
-                .map(|column| row.get_ref(column).map(text))
-                .collect()
-        };
-        let found = statement.query_map([], row).unwrap();
-        found.map(Result::unwrap).collect()
     }
 
     /// Posts a webhook of the Cloud API with these statuses; it must be taken.
@@ -251,32 +218,6 @@ impl TestApp {
         self.operations
             .perform(Caller::cli(), operation, progress, None)
             .await
-    }
-
-    /// Waits until no forward is pending.
-    pub(crate) async fn settled(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.pending(1).await.is_empty() {
-            if Instant::now() >= deadline {
-                // What became of them so far distinguishes a forward that waits from one that was
-                // forgotten.
-                let mut waiting = Vec::new();
-                for forward in self.pending(100).await {
-                    waiting.push(self.forward(forward.forward_id).await.forward);
-                }
-                panic!("not in time: every forward is settled; pending: {waiting:#?}");
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-/// Waits until a condition holds; fails the test when it does not come true.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -2,8 +2,8 @@
 //! what it may not hold.
 //!
 //! Which module may name which stands in `tidy/arrows`, what would hide a name from it in `tidy/hidden`, that
-//! no other asks which provider it is in `tidy/rooms`, that a key is a type in `tidy/keys`, which words no
-//! name has in `tidy/vocabulary`, and that every engine of the store is tried by all of its contract in
+//! no other asks which provider it is in `tidy/rooms`, that a key is a type in `tidy/keys`, which tests hold SQL in
+//! `tidy/statements`, which words no name has in `tidy/vocabulary`, and that every engine of the store is tried by all of its contract in
 //! `tidy/claims`.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,7 @@ mod hidden;
 mod keys;
 mod map;
 mod rooms;
+mod statements;
 mod tokens;
 mod vocabulary;
 

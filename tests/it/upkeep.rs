@@ -11,7 +11,7 @@ use tickrelay::store::{Prunable, PruneStep, ReprocessSelection, Reread, WebhookO
 
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud_status, fields, key, until};
+use crate::support::{Tables, TestApp, cloud_status, fields, key, until, until_async};
 
 const START_MS: i64 = 1_760_000_100_000;
 const DAY: Duration = Duration::from_hours(24);
@@ -55,33 +55,29 @@ async fn what_is_old_is_pruned_and_what_is_pending_is_kept() {
     .unwrap();
     app.post("cloud", cloud_status("wamid.owed", "sent", 1_760_000_000))
         .await;
-    let count = |sql: &str| app.value::<i64>(&format!("SELECT count(*) FROM {sql}"));
-    assert_eq!(
-        (count("webhook"), count("attempt"), count("payload")),
-        (2, 2, 2)
-    );
+    let payloads = || app.tables().count("payload");
+    let webhooks = async || app.webhooks().await.len();
+    let attempts = async || app.attempts().await.len();
+    assert_eq!((webhooks().await, attempts().await, payloads()), (2, 2, 2));
 
     // After a jump pruning is put off: the clock may come back.
     hand.advance(8 * DAY);
-    until("webhooks and attempts are pruned", || {
+    until_async("webhooks and attempts are pruned", async || {
         hand.advance(HOUR);
-        count("webhook") == 0 && count("attempt") == 0 && count("payload") == 1
+        webhooks().await == 0 && attempts().await == 0 && payloads() == 1
     })
     .await;
-    assert_eq!(
-        (count("message"), count("report"), count("forward")),
-        (2, 2, 4)
-    );
+    let messages = async || app.messages().await.len();
+    let others = async || (app.reports().await.len(), app.forwards().await.len());
+    assert_eq!((messages().await, others().await), (2, (2, 4)));
 
-    until("what was settled is pruned", || {
+    // A subscriber that was removed is in no answer, and goes with its last forward.
+    until_async("what was settled is pruned", async || {
         hand.advance(HOUR);
-        count("message") == 1 && count("subscriber") == 2
+        messages().await == 1 && app.tables().count("subscriber") == 2
     })
     .await;
-    assert_eq!(
-        (count("report"), count("forward"), count("payload")),
-        (1, 2, 1)
-    );
+    assert_eq!((others().await, payloads()), ((1, 2), 1));
 
     app.perform(ResumeSubscriber {
         name: "slow".to_owned(),
@@ -103,13 +99,11 @@ async fn a_kind_of_row_that_cannot_be_pruned_holds_no_other_back() {
     .await;
     app.post("cloud", cloud_status("wamid.old", "sent", 1_760_000_000))
         .await;
-    let refuse = "CREATE TRIGGER refuse BEFORE DELETE ON webhook \
-                  BEGIN SELECT RAISE(ABORT, 'refused'); END";
-    app.sqlite().execute_batch(refuse).unwrap();
+    app.tables().refuse_removals("webhook");
     hand.advance(8 * DAY);
-    until("messages are pruned", || {
+    until_async("messages are pruned", async || {
         hand.advance(HOUR);
-        app.value::<i64>("SELECT count(*) FROM message") == 0
+        app.messages().await.is_empty()
     })
     .await;
     assert_eq!(app.webhooks().await.len(), 1);
@@ -130,12 +124,8 @@ async fn a_webhook_that_can_be_read_at_last_becomes_reports_once() {
     app.post("cloud", cloud_status("wamid.1", "sent", 1_760_000_000))
         .await;
     assert_eq!(app.post("cloud", "{not json").await, 200);
-    app.sqlite()
-        .execute(
-            "UPDATE webhook SET body = ?1 WHERE outcome = 'unparsed'",
-            [cloud_status("wamid.1", "read", 1_760_000_010).into_bytes()],
-        )
-        .unwrap();
+    let readable = cloud_status("wamid.1", "read", 1_760_000_010);
+    app.tables().replace_unparsed(&readable);
     app.settled().await;
     hand.advance(DAY);
 
@@ -187,12 +177,7 @@ async fn a_word_that_was_unknown_and_is_understood_now_is_forwarded() {
     let receiver = Receiver::start();
     app.post("cloud", cloud_status("wamid.1", "delivered", 1_760_000_000))
         .await;
-    app.sqlite()
-        .execute_batch(
-            "UPDATE report SET status = NULL, change = 'not-a-status';
-             UPDATE message SET status = NULL, delivered_at_ms = NULL;",
-        )
-        .unwrap();
+    app.tables().forget_statuses();
     app.subscribe("crm", &receiver.url).await;
     let one = ReprocessSelection {
         webhook_ids: vec![key(1)],
@@ -224,14 +209,8 @@ async fn the_command_line_shows_what_a_second_reading_finds() {
         .post(cloud_status("wamid.1", "sent", 1_760_000_000))
         .await;
     service.post("{not json").await;
-    let store = rusqlite::Connection::open(folder.path("tickrelay.db")).unwrap();
-    store
-        .execute(
-            "UPDATE webhook SET body = ?1 WHERE outcome = 'unparsed'",
-            [cloud_status("wamid.1", "read", 1_760_000_010).into_bytes()],
-        )
-        .unwrap();
-    drop(store);
+    let readable = cloud_status("wamid.1", "read", 1_760_000_010);
+    Tables::at(&folder.path("tickrelay.db")).replace_unparsed(&readable);
     for (arguments, found) in [
         (&["reprocess", "--since", "1h", "--dry-run"][..], true),
         (&["reprocess", "2"], true),

@@ -6,7 +6,7 @@ use tickrelay::admin::{EraseOptions, ErasePerson};
 use tickrelay::clock::Clock;
 
 use super::{DAY, PERSON, T0, events, preference, started, template};
-use crate::support::{TestApp, fields, until};
+use crate::support::{TestApp, fields, until_async};
 
 #[actix_web::test]
 async fn a_person_goes_with_the_events_about_it_under_each_name_and_others_stay() {
@@ -42,7 +42,7 @@ async fn a_person_goes_with_the_events_about_it_under_each_name_and_others_stay(
     let persons = fields(&app.account_events().await, ["person"]);
     assert_eq!(persons, [["34600000902"]]);
     assert_eq!(app.forwards().await.len(), 1);
-    assert_eq!(app.value::<i64>("SELECT count(*) FROM payload"), 1);
+    assert_eq!(app.tables().count("payload"), 1);
     assert_eq!(app.attempts().await.len(), 1);
     assert_eq!(app.bodies().await.len(), 1);
     assert!(erase(false).await.is_nothing());
@@ -55,18 +55,21 @@ async fn account_events_are_kept_as_long_as_messages() {
     let app = TestApp::boot_with(clock, |config| config.retention.messages_days = 3).await;
     app.post("cloud", template("PAUSED", "old", T0)).await;
     app.post("cloud", template("PAUSED", "again", T0)).await;
-    let left = || app.rows("SELECT subject FROM account_event ORDER BY account_event_id");
+    let left = async || fields(&app.account_events().await, ["subject"]);
     // The clock jumps, and nothing is pruned for a day.
     hand.advance(2 * DAY);
     app.post("cloud", template("PAUSED", "again", T0)).await;
-    assert_eq!(left(), [["old"], ["again"]]);
+    assert_eq!(left().await, [["again"], ["old"]]);
     let enough_ms = (T0 + 84 * 3600) * 1000;
-    until("the old one is gone and what came again is kept", || {
-        if app.now_ms() < enough_ms {
-            hand.advance(Duration::from_hours(1));
-        }
-        left() == [["again"]]
-    })
+    until_async(
+        "the old one is gone and what came again is kept",
+        async || {
+            if app.now_ms() < enough_ms {
+                hand.advance(Duration::from_hours(1));
+            }
+            left().await == [["again"]]
+        },
+    )
     .await;
     app.stop().await;
 }

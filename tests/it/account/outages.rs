@@ -52,9 +52,8 @@ async fn an_outage_is_reported_once_in_a_window_and_the_next_notice_has_the_coun
     assert_eq!(event["data"]["event"], "131000");
     assert!(text(&event).contains(count), "{event}");
     // A window in which nothing came ends the outage: the next error is sent at once.
-    let open = "SELECT count(*) FROM account_event WHERE notice_until_ms IS NOT NULL";
     hand.advance(Duration::from_hours(1));
-    until("no window is open", || app.value::<i64>(open) == 0).await;
+    until("no window is open", || app.tables().open_notices() == 0).await;
     assert_eq!((agents.count(), ops.count()), (3, 3));
     app.post("cloud", outage(131_000, T0 + 7300)).await;
     app.settled().await;

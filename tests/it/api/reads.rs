@@ -5,7 +5,7 @@ use tickrelay::access::Role;
 use tickrelay::admin::RemoveSubscriber;
 
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, until};
+use crate::support::{TestApp, cloud, fields, until_async};
 
 const T0: i64 = 1_760_000_000;
 
@@ -159,8 +159,8 @@ async fn a_forward_is_read_with_its_attempts_and_sent_again() {
     let receiver = Receiver::scripted(|index, _| Reply::status(if index == 0 { 400 } else { 200 }));
     app.subscribe("crm", &receiver.url).await;
     app.report(&[cloud::status("wamid.a", "sent", T0)]).await;
-    let failed = "SELECT count(*) FROM attempt WHERE http_status = 400";
-    until("an attempt failed", || app.value::<i64>(failed) == 1).await;
+    let failed = async || fields(&app.attempts().await, ["http_status"]) == [["400"]];
+    until_async("an attempt failed", failed).await;
     let support = app.caller(Role::Support).await;
     let pending = support
         .all("/forwards?state=pending&error=http_4xx&subscriber=crm", 50)

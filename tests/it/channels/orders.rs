@@ -6,18 +6,19 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::{Config, TestRunner};
-use rusqlite::Connection;
+use serde_json::Value;
 use tickrelay::admin::PauseSubscriber;
 use tickrelay::model::{
     Kind, Message, MessageType, PayloadFormat, Registration, Report, ReportError, SendResult,
     Status,
 };
 use tickrelay::providers::Provider;
+use tickrelay::store::query::{ForwardQuery, MessageQuery, Window};
 use tickrelay::store::{Registering, Registrations, Store};
 
-use crate::order::{arrival, failed, permutations, report, state};
-use crate::support::TestApp;
+use crate::order::{arrival, failed, permutations, report};
 use crate::support::receiver::Receiver;
+use crate::support::{TestApp, only};
 
 /// What may be report of one message.
 #[derive(Debug, Clone)]
@@ -114,23 +115,34 @@ async fn store_report(store: &Store, id: &str, report: &PossibleReport) {
 }
 
 /// The message as anybody sees it: its channel and its status.
-fn seen(connection: &Connection, id: &str) -> (String, Option<String>) {
-    let sql = "SELECT channel, status FROM v_messages WHERE provider_message_id = ?1";
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    connection.query_row(sql, [id], read).unwrap()
+async fn seen(app: &TestApp, id: &str) -> (String, Option<Status>) {
+    let query = MessageQuery {
+        provider_message_id: Some(id.to_owned()),
+        window: Window::newest(1),
+        ..MessageQuery::default()
+    };
+    let message = only(app.store.read(query).await.unwrap().rows);
+    (message.channel, message.status)
 }
 
 /// What a subscriber is queued of a message, in order: channel and status.
-fn forwards_of(connection: &Connection, id: &str, subscriber: &str) -> Vec<(String, String)> {
-    let sql = "SELECT payload ->> '$.channel', payload ->> '$.MessageStatus' FROM v_forwards \
-               WHERE provider_message_id = ?1 AND subscriber = ?2 ORDER BY forward_id";
-    connection
-        .prepare_cached(sql)
-        .unwrap()
-        .query_map([id, subscriber], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap()
-        .map(Result::unwrap)
-        .collect()
+async fn forwards_of(app: &TestApp, id: &str, subscriber: &str) -> Vec<(String, Status)> {
+    let query = ForwardQuery {
+        message: Some(id.to_owned()),
+        window: Window::newest(100),
+        ..ForwardQuery::default()
+    };
+    let mut forwards = app.store.read(query).await.unwrap().rows;
+    forwards.retain(|it| it.subscriber == subscriber);
+    let mut queued = Vec::new();
+    for forward in forwards.iter().rev() {
+        let payload = app.forward(forward.forward_id).await.payload;
+        let payload: Value = serde_json::from_str(&payload).unwrap();
+        let channel = payload["channel"].as_str().unwrap().to_owned();
+        let status = serde_json::from_value(payload["MessageStatus"].clone());
+        queued.push((channel, status.unwrap()));
+    }
+    queued
 }
 
 /// Subscribers whose forwards stay in the table.
@@ -158,35 +170,36 @@ async fn notified_as_it_changes(
     id: &str,
     order: &[PossibleReport],
 ) -> Result<(), TestCaseError> {
-    let connection = app.sqlite();
     let (mut changes, mut last) = (Vec::new(), None);
     let mut until_known = None;
     for report in order {
         store_report(&app.store, id, report).await;
-        let (channel, status) = seen(&connection, id);
+        let (channel, status) = seen(app, id).await;
         if channel != "whatsapp" {
             continue;
         }
-        until_known.get_or_insert_with(|| forwards_of(&connection, id, "viber").len());
+        if until_known.is_none() {
+            until_known = Some(forwards_of(app, id, "viber").await.len());
+        }
         if status != last {
-            last.clone_from(&status);
+            last = status;
             changes.extend(status.map(|status| (channel, status)));
         }
     }
     // A deletion is kept beside the status.
-    let is_deletion = |it: &(String, String)| it.1 == "deleted";
-    let notified = forwards_of(&connection, id, "usual");
-    let statuses = |list: &[(String, String)]| -> Vec<(String, String)> {
+    let is_deletion = |it: &(String, Status)| it.1 == Status::Deleted;
+    let notified = forwards_of(app, id, "usual").await;
+    let statuses = |list: &[(String, Status)]| -> Vec<(String, Status)> {
         list.iter().filter(|it| !is_deletion(it)).cloned().collect()
     };
     prop_assert_eq!(statuses(&notified), statuses(&changes), "{:?}", order);
     prop_assert!(notified.iter().filter(|it| is_deletion(it)).count() <= 1);
-    let viber = forwards_of(&connection, id, "viber");
+    let viber = forwards_of(app, id, "viber").await;
     prop_assert!(viber.iter().all(|(channel, _)| channel == "viber_bm"));
     if let Some(until_known) = until_known {
         prop_assert_eq!(viber.len(), until_known, "{:?}", order);
     }
-    let any = forwards_of(&connection, id, "any");
+    let any = forwards_of(app, id, "any").await;
     let once: BTreeSet<_> = any.iter().collect();
     prop_assert_eq!(once.len(), any.len(), "{:?}", any);
     let of_whatsapp = any.into_iter().filter(|it| it.0 == "whatsapp");
@@ -197,21 +210,9 @@ async fn notified_as_it_changes(
 /// All that is known of the message, other channels too, and its reports but for the fallback that
 /// is noted at the time it is noticed.
 fn known(app: &TestApp, id: &str) -> Vec<String> {
-    let path = app.path();
-    let mut known = state(path.parent().unwrap(), id);
-    let others = "SELECT channel, other_channel, others, registered FROM message \
-                  WHERE provider_message_id = ?1";
-    let read = |row: &rusqlite::Row<'_>| {
-        let value = |column| row.get::<_, Option<String>>(column);
-        Ok(format!(
-            "{:?} {:?} {:?} {:?}",
-            value(0)?,
-            value(1)?,
-            value(2)?,
-            value(3)?
-        ))
-    };
-    known.push(app.sqlite().query_row(others, [id], read).unwrap());
+    let tables = app.tables();
+    let mut known = tables.message(id);
+    known.extend(tables.other_channels(id));
     known
 }
 
@@ -301,12 +302,8 @@ async fn a_refused_send_and_another_channels_delivery_end_in_one_state() {
         for report in order {
             store_report(&app.store, id, report).await;
         }
-        let notified = forwards_of(&app.sqlite(), id, "usual");
-        assert_eq!(
-            notified,
-            [("whatsapp".to_owned(), "failed".to_owned())],
-            "{id}"
-        );
+        let notified = forwards_of(&app, id, "usual").await;
+        assert_eq!(notified, [("whatsapp".to_owned(), Status::Failed)], "{id}");
     }
     assert_eq!(known(&app, "refused-first"), known(&app, "delivered-first"));
     app.stop().await;

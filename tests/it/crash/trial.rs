@@ -12,7 +12,7 @@ use super::checker::{Findings, Holdings, Settled, look};
 use super::subscriber::Subscriber;
 use super::window::{Backfill, Moment, Tally, Window};
 use crate::support::hasty::Front;
-use crate::support::service::Home;
+use crate::support::service::{Home, Service};
 use crate::support::traffic::TrafficGenerator;
 use crate::support::{PATIENCE, until};
 
@@ -79,7 +79,7 @@ impl Trial {
         let index = self.home.file("tickrelay.db-shm");
         let start = Backfill::read(&index);
         if let Moment::Received(_) = moment {
-            self.settle().await;
+            settle(&service).await;
         }
         let received_before = self.subscriber.count();
         let front = match self.answers {
@@ -177,7 +177,7 @@ impl Trial {
         self.traffic.end();
         let mut clients = self.traffic.flow(service.address, CONNECTIONS);
         while clients.join_next().await.is_some() {}
-        self.settle().await;
+        settle(&service).await;
         service.stop();
 
         let connection = look(&self.home.store());
@@ -193,21 +193,16 @@ impl Trial {
         holdings.check_delivered(&receptions, &mut self.findings);
         self.settled.check(&receptions, &mut self.findings);
     }
+}
 
-    /// Waits until nothing is pending, for as long as it gets less.
-    async fn settle(&self) {
-        let connection = look(&self.home.store());
-        let pending = || -> i64 {
-            let sql = "SELECT count(*) FROM forward WHERE state = 'pending'";
-            connection.query_row(sql, [], |row| row.get(0)).unwrap()
-        };
-        loop {
-            let before = pending();
-            if before == 0 {
-                return;
-            }
-            until("fewer forwards are pending", || pending() < before).await;
+/// Waits until nothing is pending, for as long as it gets less.
+async fn settle(service: &Service) {
+    loop {
+        let before = service.pending();
+        if before == 0 {
+            return;
         }
+        until("fewer forwards are pending", || service.pending() < before).await;
     }
 }
 

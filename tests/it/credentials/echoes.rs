@@ -14,7 +14,7 @@ use tickrelay::access::Role;
 
 use super::{BASIC, KEY, PASSWORD, T0};
 use crate::support::service::Home;
-use crate::support::{TestApp, authenticated, client, cloud, until};
+use crate::support::{TestApp, authenticated, client, cloud, until, until_async};
 
 /// How a text is written by one who sends it back.
 pub(super) type Form = fn(&str) -> String;
@@ -156,6 +156,17 @@ fn secrets(echo: &Echo) -> Vec<String> {
     secrets
 }
 
+/// What is kept of the answers to the attempts at a subscriber, once there is one.
+pub(super) async fn excerpts_at(app: &TestApp, subscriber: &str) -> Vec<String> {
+    let attempts = async || app.attempts_at(subscriber).await;
+    until_async("an attempt is written down", async || {
+        !attempts().await.is_empty()
+    })
+    .await;
+    let attempts = attempts().await.into_iter();
+    attempts.map(|it| it.attempt.excerpt.unwrap()).collect()
+}
+
 #[actix_web::test]
 async fn an_answer_that_repeats_them_is_kept_and_shown_without_them() {
     let app = TestApp::boot().await;
@@ -168,12 +179,7 @@ async fn an_answer_that_repeats_them_is_kept_and_shown_without_them() {
             .with(201);
         app.report(&[cloud::status(&format!("wamid.{name}"), "sent", T0)])
             .await;
-        let sql = format!(
-            "SELECT excerpt FROM attempt JOIN forward USING (forward_id) \
-             JOIN subscriber USING (subscriber_id) WHERE name = '{name}'"
-        );
-        until("an attempt is written down", || !app.rows(&sql).is_empty()).await;
-        let excerpt = app.rows(&sql).concat().join("\n");
+        let excerpt = excerpts_at(&app, name).await.join("\n");
         let kept = [app.path(), app.path().with_file_name("tickrelay.db-wal")];
         let kept = kept.map(|file| std::fs::read(file).unwrap());
         let kept = kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -274,9 +280,12 @@ async fn a_credential_that_was_replaced_is_hidden_in_answers_under_way_and_in_la
     })
     .await;
     go.send(()).unwrap();
-    let excerpts = || app.rows("SELECT excerpt FROM attempt");
-    until("both are answered", || excerpts().len() >= 2).await;
-    for excerpt in excerpts().concat() {
+    until_async("both are answered", async || {
+        app.attempts().await.len() >= 2
+    })
+    .await;
+    for attempt in app.attempts().await {
+        let excerpt = attempt.attempt.excerpt.unwrap();
         assert!(excerpt.contains("[redacted] and [redacted]"), "{excerpt}");
     }
     let test = json!({"status": "sent"});
@@ -314,12 +323,10 @@ async fn the_path_of_a_chat_is_not_repeated() {
         admin.post("/subscribers", &chat).await.with(201);
         app.report(&[cloud::failed(&format!("wamid.{name}"), T0)])
             .await;
-        let sql = format!(
-            "SELECT detail || excerpt FROM attempt JOIN forward USING (forward_id) \
-             JOIN subscriber USING (subscriber_id) WHERE name = '{name}'"
-        );
-        until("an attempt is written down", || !app.rows(&sql).is_empty()).await;
-        let excerpt = app.rows(&sql).concat().join("\n");
+        let mut excerpt = excerpts_at(&app, name).await.join("\n");
+        for attempt in app.attempts_at(name).await {
+            excerpt += &attempt.attempt.detail.unwrap();
+        }
         for secret in [PATH, "a-path-that-opens-the-chat"] {
             assert!(!reveals(&excerpt, secret, form), "{name}: {excerpt}");
         }

@@ -6,8 +6,8 @@ use serde_json::json;
 use tickrelay::access::Role;
 
 use super::T0;
-use super::echoes::{Echo, Form};
-use crate::support::{TestApp, client, cloud, until};
+use super::echoes::{Echo, Form, excerpts_at};
+use crate::support::{TestApp, client, cloud};
 
 const PASSWORDS: [&str; 4] = [
     "Geheim€Wort€2026!",
@@ -99,12 +99,7 @@ async fn a_password_of_any_characters_is_hidden_however_it_is_escaped() {
         admin.post("/subscribers", &subscriber).await.with(201);
         app.report(&[cloud::status(&format!("wamid.{at}"), "sent", T0)])
             .await;
-        let sql = format!(
-            "SELECT excerpt FROM attempt JOIN forward USING (forward_id) \
-             JOIN subscriber USING (subscriber_id) WHERE name = '{name}'"
-        );
-        until("an attempt is written down", || !app.rows(&sql).is_empty()).await;
-        check(password, &app.rows(&sql)[0].concat());
+        check(password, &excerpts_at(&app, &name).await[0]);
         let test = format!("/subscribers/{name}/test");
         let tested = admin.post(&test, &json!({"status": "sent"})).await;
         let body = &tested.with(200)["samples"][0]["response"]["body"];

@@ -10,7 +10,7 @@ use tickrelay::clock::Clock;
 
 use crate::support::botsquad::{Answer, Api, KEY};
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, until};
+use crate::support::{TestApp, until_async};
 
 /// What reveals the secret: its token, in whatever case.
 const TOKEN: &str = "test-botsquad-key";
@@ -54,7 +54,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
     ]
 }
 
-/// All that is kept, shown and sent after the API answered that: the store's rows and its files,
+/// All that is kept, shown and sent after the API answered that: the store's answers and its files,
 /// the management API and the subscriber's payloads.
 async fn everything(
     answer: Answer,
@@ -69,17 +69,17 @@ async fn everything(
     let admin = app.caller(Role::Admin).await;
     let body = json!({"id": "bc-1"});
     admin.post("/sources/bq/broadcasts", &body).await.with(200);
-    until("it was asked", || app.poll("bc-1", "polls") == "1").await;
+    let is_asked = async || app.poll("bc-1", "polls").await == "1";
+    until_async("it was asked", is_asked).await;
     app.settled().await;
     let mut all = Vec::new();
-    for sql in [
-        "SELECT body, content_type, content_encoding FROM webhook",
-        "SELECT * FROM report",
-        "SELECT * FROM message",
-        "SELECT * FROM poll",
-    ] {
-        all.extend(app.rows(sql).concat());
+    for body in app.bodies().await {
+        all.push(String::from_utf8_lossy(&body).into_owned());
     }
+    all.push(serde_json::to_string(&app.webhooks().await).unwrap());
+    all.push(serde_json::to_string(&app.reports().await).unwrap());
+    all.push(serde_json::to_string(&app.messages().await).unwrap());
+    all.push(serde_json::to_string(&app.polls().await).unwrap());
     for path in [
         "/webhooks",
         "/webhooks/1",

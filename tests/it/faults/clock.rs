@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::DateTime;
 use tickrelay::clock::Clock;
+use tickrelay::model::ForwardState;
 
 use super::is_long;
+use crate::retrying::attempts;
 use crate::support::receiver::{Receiver, Reply};
 use crate::support::traffic::post_each;
-use crate::support::{TestApp, cloud_status, shim, until};
+use crate::support::{TestApp, cloud_status, counted, only, shim, until, until_async};
 
 const START_MS: i64 = 1_760_000_000_000;
 const DAY_MS: i64 = 86_400_000;
@@ -47,40 +50,46 @@ async fn after_a_jump_of_a_day_reports_are_stored_and_forwarded_at_once() {
     let failing = Receiver::scripted(|_, _| Reply::status(500));
     app.subscribe("healthy", &healthy.url).await;
     app.subscribe("failing", &failing.url).await;
-    let failed = || {
-        app.value::<i64>(
-            "SELECT count(*) FROM attempt JOIN forward USING (forward_id) WHERE subscriber_id = 2",
-        )
-    };
+    let failed = async || app.attempts_at("failing").await.len();
     post(&app, "wamid.before", &[&healthy, &failing]).await;
     // When it is due again is reckoned from its end, which must not come after the jump.
-    until("the first failure is written down", || failed() == 1).await;
+    until_async("the first failure is written down", async || {
+        failed().await == 1
+    })
+    .await;
 
     hand.set_ms(START_MS - DAY_MS);
     post(&app, "wamid.back", &[&healthy, &failing]).await;
-    until("the second failure is written down", || failed() == 2).await;
+    until_async("the second failure is written down", async || {
+        failed().await == 2
+    })
+    .await;
     // In one step: who looks in between tries once more.
     hand.set_ms(START_MS + 1_000 + DAY_MS);
     post(&app, "wamid.forth", &[&healthy, &failing]).await;
 
     assert_eq!(healthy.count(), 3);
-    let of_failing = |state: &str| -> i64 {
-        app.value(&format!(
-            "SELECT count(*) FROM forward WHERE state = '{state}' AND subscriber_id = 2"
-        ))
+    let of_failing = async || {
+        let mut forwards = app.forwards().await;
+        forwards.retain(|it| it.subscriber == "failing");
+        counted(&forwards, ["state"])
     };
-    until("healthy has all", || {
-        app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'delivered'") == 3
+    until_async("healthy has all", async || {
+        app.forwards_in(ForwardState::Delivered).await == 3
     })
     .await;
-    assert_eq!((of_failing("pending"), of_failing("gave-up")), (3, 0));
+    assert_eq!(of_failing().await, [["pending", "3"]]);
 
     // Two of the first and the second, whose retries came due, one of the third.
-    until("what came due was tried again", || failed() >= 5).await;
+    let is_tried = async || failed().await >= 5;
+    until_async("what came due was tried again", is_tried).await;
     failing.answer(|_, _| Reply::status(200));
     // The schedule's third delay and its spread.
     hand.advance(Duration::from_hours(1));
-    until("what waited is forwarded", || of_failing("delivered") == 3).await;
+    until_async("what waited is forwarded", async || {
+        of_failing().await == [["delivered", "3"]]
+    })
+    .await;
     app.stop().await;
 }
 
@@ -93,8 +102,7 @@ async fn a_breaker_that_opened_before_the_clock_was_set_back_closes_all_the_same
     for number in 0..5 {
         post(&app, &format!("wamid.{number}"), &[&receiver]).await;
     }
-    let attempts = || app.value::<i64>("SELECT count(*) FROM attempt");
-    until("five attempts failed", || attempts() == 5).await;
+    attempts(&app, 5).await;
     // Open: nothing is sent any more.
     let body = cloud_status("wamid.waits", "sent", START_MS / 1000);
     assert_eq!(app.post("cloud", body).await, 200);
@@ -102,8 +110,8 @@ async fn a_breaker_that_opened_before_the_clock_was_set_back_closes_all_the_same
     hand.set_ms(START_MS - DAY_MS);
     down.store(false, Ordering::SeqCst);
     post(&app, "wamid.after", &[&receiver]).await;
-    until("it is delivered", || {
-        app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'delivered'") >= 1
+    until_async("it is delivered", async || {
+        app.forwards_in(ForwardState::Delivered).await >= 1
     })
     .await;
     hand.set_ms(START_MS + 600_000);
@@ -118,19 +126,22 @@ async fn after_the_clock_was_set_back_a_day_what_was_due_does_not_wait_a_day() {
     let (receiver, down) = refusing();
     app.subscribe("failing", &receiver.url).await;
     post(&app, "wamid.one", &[&receiver]).await;
-    let number = |sql: &str| app.value::<i64>(sql);
-    let due = "SELECT max(due_at_ms) FROM forward WHERE attempts = 1";
-    until("it waits", || {
-        number("SELECT max(attempts) FROM forward") == 1
-    })
-    .await;
-    assert!(number(due) > START_MS);
+    attempts(&app, 1).await;
+    let due = async || {
+        let forward = only(app.forwards().await);
+        assert_eq!(forward.attempts, 1);
+        forward.due_at_ms
+    };
+    assert!(due().await > START_MS);
     down.store(false, Ordering::SeqCst);
 
     hand.set_ms(START_MS - DAY_MS);
     // What it waits for is as far ahead as it was, and no report comes to help it.
-    until("it is moved", || number(due) < START_MS - DAY_MS + 10_000).await;
-    assert!(number(due) > START_MS - DAY_MS);
+    until_async("it is moved", async || {
+        due().await < START_MS - DAY_MS + 10_000
+    })
+    .await;
+    assert!(due().await > START_MS - DAY_MS);
     hand.advance(Duration::from_secs(10));
     app.settled().await;
     assert_eq!(receiver.count(), 2);
@@ -144,26 +155,27 @@ async fn what_was_moved_once_is_not_moved_again_by_a_restart() {
     let (receiver, _down) = refusing();
     app.subscribe("failing", &receiver.url).await;
     post(&app, "wamid.one", &[&receiver]).await;
-    let tried = "SELECT min(attempts) FROM forward";
-    until("it waits", || app.value::<i64>(tried) == 1).await;
-    let due =
-        |app: &TestApp| app.value::<i64>("SELECT due_at_ms FROM forward WHERE forward_id = 1");
-    let waits_ms = due(&app) - START_MS;
+    let is_tried = async || app.most_attempts().await == Some(1);
+    until_async("it waits", is_tried).await;
+    let due = async |app: &TestApp| app.forward(1).await.forward.forward.due_at_ms;
+    let waits_ms = due(&app).await - START_MS;
 
     hand.set_ms(START_MS - DAY_MS);
     let rightly_ms = START_MS - DAY_MS + waits_ms;
-    until("it is moved", || due(&app) == rightly_ms).await;
+    let is_moved = async || due(&app).await == rightly_ms;
+    until_async("it is moved", is_moved).await;
     // The webhook and the attempt are still of a time to come.
     let app = app.restart().await;
     for number in 0..3 {
         // Each is a turn of the writer, on which it looks at the clock.
         post(&app, &format!("wamid.{number}"), &[&receiver]).await;
     }
-    assert_eq!(due(&app), rightly_ms);
+    assert_eq!(due(&app).await, rightly_ms);
     hand.set_ms(START_MS - 2 * DAY_MS);
-    until("it is moved", || due(&app) == rightly_ms - DAY_MS).await;
+    let is_moved = async || due(&app).await == rightly_ms - DAY_MS;
+    until_async("it is moved", is_moved).await;
     until("all of it is moved", || {
-        app.value::<i64>("SELECT count(*) FROM clock_rollback") == 0
+        app.tables().count("clock_rollback") == 0
     })
     .await;
     app.stop().await;
@@ -179,10 +191,8 @@ async fn the_true_service_sends_what_waits_after_its_clock_was_set_back_running_
         service.subscribe("failing", &receiver.url);
         // One report: its number is threefold.
         post_each(service.address, [3]).await;
-        let store = rusqlite::Connection::open(home.store()).unwrap();
-        let waits = "SELECT count(*) FROM forward WHERE attempts = 1";
         until("it waits", || {
-            store.query_row(waits, [], |row| row.get(0)) == Ok(1)
+            only(service.all("/forwards"))["attempts"] == 1
         })
         .await;
         down.store(false, Ordering::SeqCst);
@@ -194,9 +204,8 @@ async fn the_true_service_sends_what_waits_after_its_clock_was_set_back_running_
             switch.move_clock(-1);
             home.start()
         };
-        let delivered = "SELECT count(*) FROM forward WHERE state = 'delivered'";
         until("it is sent again", || {
-            store.query_row(delivered, [], |row| row.get(0)) == Ok(1)
+            only(service.all("/forwards"))["state"] == "delivered"
         })
         .await;
         service.stop();
@@ -229,15 +238,18 @@ async fn the_true_service_takes_and_forwards_while_its_clock_jumps() {
     // Who sleeps finds out about a jump within half a minute; what comes wakes it at once.
     post_each(service.address, [3 * posted]).await;
     posted += 1;
-    let store = rusqlite::Connection::open(home.store()).unwrap();
-    store.busy_timeout(Duration::from_secs(5)).unwrap();
-    let number = |sql: &str| -> usize { store.query_row(sql, [], |row| row.get(0)).unwrap() };
     until("what waited is forwarded", || {
-        number("SELECT count(*) FROM forward WHERE state = 'delivered'") == 2 * posted
+        service.all("/forwards?state=delivered").len() == 2 * posted
     })
     .await;
     // The control: the service saw the jumps.
-    let seen = "SELECT (max(received_at_ms) - min(received_at_ms)) / 86400000 FROM webhook";
-    assert!(number(seen) >= 2, "{} days", number(seen));
+    let webhooks = service.all("/webhooks").into_iter();
+    let received = webhooks.map(|it| it["received_at"].as_str().unwrap().to_owned());
+    let mut received: Vec<_> = received
+        .map(|at| DateTime::parse_from_rfc3339(&at).unwrap())
+        .collect();
+    received.sort();
+    let seen = received[received.len() - 1] - received[0];
+    assert!(seen.num_days() >= 2, "{seen}");
     service.stop();
 }

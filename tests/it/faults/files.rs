@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use tickrelay::model::ErrorCode;
+use tickrelay::store::query::{AttemptQuery, Window};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -12,7 +14,7 @@ use super::connections::{SENDING, allow_many_connections};
 use crate::support::hostile::{Hostile, Vice};
 use crate::support::plain::Plain;
 use crate::support::receiver::Receiver;
-use crate::support::service::{Home, Service};
+use crate::support::service::{Home, Service, read_only};
 use crate::support::traffic::{post_each, statuses};
 use crate::support::{PATIENCE, until};
 
@@ -198,8 +200,11 @@ async fn bounds_that_do_not_fit_are_caught_and_what_could_not_be_sent_stays_due(
     assert!(status.success(), "{status}: {log}");
     assert!(log.contains("forward.put_off"), "{log}");
     assert!(log.contains("Too many open files"), "{log}");
-    let store = rusqlite::Connection::open(home.store()).unwrap();
-    let sql = "SELECT count(*) FROM attempt WHERE error_code = 'connect'";
-    let charged: i64 = store.query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(charged, 0);
+    let charged = AttemptQuery {
+        error: Some(ErrorCode::Connect),
+        window: Window::newest(1),
+        ..AttemptQuery::default()
+    };
+    let store = read_only(&home.store()).unwrap();
+    assert!(store.read(charged).await.unwrap().rows.is_empty());
 }

@@ -13,7 +13,7 @@ use tickrelay::store::step::ExpireForwards;
 
 use crate::support::api::Caller;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud_status, fields, until};
+use crate::support::{TestApp, cloud_status, fields, only, until, until_async};
 
 const START_MS: i64 = 1_760_000_000_000;
 /// When all of it has ended.
@@ -100,21 +100,26 @@ async fn what_a_clock_stamped_that_had_jumped_hides_nothing_that_came_before_or_
 async fn what_a_clock_stamped_that_had_jumped_keeps_nothing_else_from_being_pruned() {
     for days in [400, 30, -2] {
         let (app, hand, _receiver) = through_a_jump(days).await;
-        let count = |table: &str| app.value::<i64>(&format!("SELECT count(*) FROM {table}"));
+        let count = async |what: &str| match what {
+            "webhooks" => app.webhooks().await.len(),
+            "attempts" => app.attempts().await.len(),
+            "messages" => app.messages().await.len(),
+            _ => app.tables().count("payload"),
+        };
         // What is stamped later stays until that time is old.
         let left = if days > 0 { 4 } else { 0 };
         let hour = Duration::from_hours(1);
-        for (table, days) in [
-            ("webhook", 8),
-            ("attempt", 8),
-            ("payload", 8),
-            ("message", 10),
+        for (what, days) in [
+            ("webhooks", 8),
+            ("attempts", 8),
+            ("payloads", 8),
+            ("messages", 10),
         ] {
             hand.set_ms(START_MS + days * DAY_MS);
             // Hour by hour: after a jump nothing is pruned for a day.
-            until("it is pruned", || {
+            until_async("it is pruned", async || {
                 hand.advance(hour);
-                count(table) == left
+                count(what).await == left
             })
             .await;
         }
@@ -139,9 +144,8 @@ async fn a_clock_that_is_behind_for_a_moment_has_nothing_given_up_as_too_old() {
     app.post("cloud", cloud_status("wamid.1", "sent", START_MS / 1000))
         .await;
     hand.set_ms(START_MS - 20 * DAY_MS);
-    let due = || app.value::<i64>("SELECT due_at_ms FROM forward");
-    until("it is due by the clock that is behind", || {
-        due() < START_MS - 19 * DAY_MS
+    until_async("it is due by the clock that is behind", async || {
+        only(app.forwards().await).due_at_ms < START_MS - 19 * DAY_MS
     })
     .await;
     hand.set_ms(START_MS + HOUR_MS);
@@ -166,12 +170,8 @@ async fn a_message_that_a_second_reading_found_hides_no_newer_one() {
         let body = cloud_status(&format!("wamid.{number}"), "sent", START_MS / 1000);
         assert_eq!(app.post("cloud", body).await, 200);
     }
-    app.sqlite()
-        .execute(
-            "UPDATE webhook SET body = ?1 WHERE outcome = 'unparsed'",
-            [cloud_status("wamid.old", "read", START_MS / 1000).into_bytes()],
-        )
-        .unwrap();
+    let readable = cloud_status("wamid.old", "read", START_MS / 1000);
+    app.tables().replace_unparsed(&readable);
     app.perform(ReprocessWebhooks {
         selection: ReprocessSelection::default(),
         dry_run: false,

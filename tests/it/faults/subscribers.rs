@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
-
 use super::{MEMORY, is_long};
 use crate::support::hostile::{Hostile, Vice};
 use crate::support::receiver::{Receiver, Reply};
@@ -50,38 +48,28 @@ async fn post(service: &Service, webhooks: usize) {
 }
 
 /// Fails unless the healthy one gets all, each at the first attempt.
-async fn check_all(home: &Home, healthy: (&str, &Receiver)) {
+async fn check_all(service: &Service, healthy: (&str, &Receiver)) {
     let (name, receiver) = healthy;
     until("the healthy one has all", || receiver.count() >= reports()).await;
-    let store = store(home);
-    let once = "forward WHERE state = 'delivered' AND attempts = 1";
-    until("each at once", || count(&store, once, name) == reports()).await;
+    let path = format!("/forwards?subscriber={name}&state=delivered");
+    until("each at once", || {
+        let delivered = service.all(&path);
+        let at_once = delivered.iter().filter(|it| it["attempts"] == 1);
+        at_once.count() == reports()
+    })
+    .await;
     assert_eq!(receiver.count(), reports());
 }
 
-fn store(home: &Home) -> Connection {
-    let store = Connection::open(home.store()).unwrap();
-    store.busy_timeout(Duration::from_secs(5)).unwrap();
-    store
-}
-
-fn count(store: &Connection, what: &str, subscriber: &str) -> usize {
-    let sql = format!(
-        "SELECT count(*) FROM {what} AND subscriber_id = \
-         (SELECT subscriber_id FROM subscriber WHERE name = ?1)"
-    );
-    store
-        .query_row(&sql, [subscriber], |row| row.get(0))
-        .unwrap()
-}
-
-fn failed(code: &str) -> String {
-    format!("attempt JOIN forward USING (forward_id) WHERE error_code = '{code}'")
+/// Whether this subscriber failed at least five times, each time so.
+fn has_failed(service: &Service, name: &str, code: &str) -> bool {
+    let path = format!("/attempts?subscriber={name}&error={code}&limit=5");
+    service.get(&path)["data"].as_array().unwrap().len() == 5
 }
 
 #[actix_web::test]
 async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
-    let (home, service) = start();
+    let (_home, service) = start();
     let healthy = Receiver::start();
     service.subscribe("healthy", &healthy.url);
     let mut hostile = Vec::new();
@@ -91,21 +79,15 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
         hostile.push((vice, subscriber));
     }
     post(&service, webhooks()).await;
-    check_all(&home, ("healthy", &healthy)).await;
+    check_all(&service, ("healthy", &healthy)).await;
 
-    let store = store(&home);
     for (vice, subscriber) in &hostile {
-        let failures = failed(vice.code());
         until("five attempts failed", || {
-            count(&store, &failures, vice.name()) >= 5
+            has_failed(&service, vice.name(), vice.code())
         })
         .await;
-        let delivered = count(&store, "forward WHERE state = 'delivered'", vice.name());
-        assert_eq!(
-            (delivered, subscriber.offended() >= 5),
-            (0, true),
-            "{vice:?}"
-        );
+        assert_eq!(service.health(vice.name())["delivered_24h"], 0, "{vice:?}");
+        assert!(subscriber.offended() >= 5, "{vice:?}");
     }
     let peak = service.peak_memory();
     assert!(peak < MEMORY, "{peak}");
@@ -114,9 +96,11 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
         subscriber.behave();
     }
     for (vice, _) in &hostile {
-        let pending = || count(&store, "forward WHERE state = 'pending'", vice.name());
-        until("nothing is pending any more", || pending() == 0).await;
-        let delivered = count(&store, "forward WHERE state = 'delivered'", vice.name());
+        until("nothing is pending any more", || {
+            service.health(vice.name())["pending"] == 0
+        })
+        .await;
+        let delivered = service.health(vice.name())["delivered_24h"].clone();
         assert_eq!(delivered, reports(), "{vice:?}");
     }
     service.stop();
@@ -124,19 +108,14 @@ async fn hostile_subscribers_hold_nobody_up_and_are_served_once_they_behave() {
 
 #[actix_web::test]
 async fn a_name_that_does_not_resolve_holds_nobody_up() {
-    let (home, service) = start();
+    let (_home, service) = start();
     let healthy = Receiver::start();
     service.subscribe("healthy", &healthy.url);
     service.subscribe("nowhere", "http://nonexistent.invalid/status");
     post(&service, webhooks()).await;
-    check_all(&home, ("healthy", &healthy)).await;
-    let store = store(&home);
-    until("attempts failed", || {
-        count(&store, &failed("dns"), "nowhere") >= 5
-    })
-    .await;
-    let delivered = count(&store, "forward WHERE state = 'delivered'", "nowhere");
-    assert_eq!(delivered, 0);
+    check_all(&service, ("healthy", &healthy)).await;
+    until("attempts failed", || has_failed(&service, "nowhere", "dns")).await;
+    assert_eq!(service.health("nowhere")["delivered_24h"], 0);
     service.ask("DELETE", "/subscribers/nowhere", &());
     service.stop();
 }
@@ -151,16 +130,12 @@ async fn a_name_that_resolves_again_is_served_without_hands() {
     service.subscribe("far", &far.url.replace("127.0.0.1", "far.test"));
     switch.resolve_names(false);
     post(&service, webhooks()).await;
-    check_all(&home, ("near", &near)).await;
-    let store = store(&home);
-    until("attempts failed", || {
-        count(&store, &failed("dns"), "far") >= 5
-    })
-    .await;
+    check_all(&service, ("near", &near)).await;
+    until("attempts failed", || has_failed(&service, "far", "dns")).await;
     assert_eq!(far.count(), 0);
     switch.resolve_names(true);
     until("nothing is pending any more", || {
-        count(&store, "forward WHERE state = 'pending'", "far") == 0
+        service.health("far")["pending"] == 0
     })
     .await;
     // None came there before.
@@ -185,8 +160,7 @@ async fn one_that_shares_a_slot_with_one_that_hangs_is_caught_with_nothing() {
     until("the slot is taken", || gateway.count() == 1).await;
     service.subscribe("healthy", &gateway.url);
     post(&service, webhooks()).await;
-    let delivered = "forward WHERE state = 'delivered'";
-    let delivered = count(&store(&home), delivered, "healthy");
-    assert_eq!((gateway.count(), delivered), (1, 0));
+    assert_eq!(gateway.count(), 1);
+    assert_eq!(service.health("healthy")["delivered_24h"], 0);
     drop(service);
 }

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::botsquad::{Answer, Api, statuses};
 use crate::support::service::{Home, Service};
-use crate::support::{APP_SECRET, client, cloud, hub_signature};
+use crate::support::{APP_SECRET, client, cloud, hub_signature, only};
 
 const RECIPIENTS: usize = 100_000;
 /// What the service may hold, in bytes: the answer has 12 MB, and all reports of it at once would
@@ -25,20 +24,21 @@ fn answer(status: &str) -> Answer {
     statuses(&entries).into()
 }
 
-fn count(store: &Connection, sql: &str) -> i64 {
-    store.query_row(sql, [], |row| row.get(0)).unwrap()
+/// The only broadcast that is or was polled.
+fn poll(service: &Service) -> Value {
+    only(service.all("/sources/bq/broadcasts"))
 }
 
 /// Posts webhooks one after the other until the poll is so; returns how many. One that had to wait
 /// for three seconds would be answered 503.
-async fn meanwhile(service: &Service, store: &Connection, until: &str) -> usize {
+async fn meanwhile(service: &Service, name: &str, is_so: impl Fn(&Value) -> bool) -> usize {
     let http = client();
     let url = format!("http://{}/webhooks/cloud", service.address);
     let deadline = Instant::now() + Duration::from_mins(5);
     let mut posted = 0;
-    while count(store, &format!("SELECT count(*) FROM poll WHERE {until}")) == 0 {
+    while !is_so(&poll(service)) {
         assert!(Instant::now() < deadline, "not in time");
-        let id = format!("wamid.{until}.{posted}");
+        let id = format!("wamid.{name}.{posted}");
         let body = cloud::webhook(&[cloud::status(&id, "sent", 1_760_000_000)]);
         let request = http.post(&url).header(
             "X-Hub-Signature-256",
@@ -49,14 +49,8 @@ async fn meanwhile(service: &Service, store: &Connection, until: &str) -> usize 
         posted += 1;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let trouble: Option<String> = store
-        .query_row(
-            "SELECT error_code || ': ' || error_detail FROM poll",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
-    assert_eq!(trouble, None);
+    let poll = poll(service);
+    assert_eq!(poll["error_code"], Value::Null, "{poll}");
     posted
 }
 
@@ -72,50 +66,20 @@ async fn a_hundred_thousand_recipients_need_little_memory_and_hold_up_no_webhook
     config.push_str(&source);
     std::fs::write(home.file("tickrelay.toml"), config).unwrap();
     let service = home.start();
-    let store = Connection::open(home.store()).unwrap();
-    store.busy_timeout(Duration::from_secs(5)).unwrap();
-    let poll = || {
-        let poll = json!({ "id": "bc-1" });
-        service.ask("POST", "/sources/bq/broadcasts", &poll)
-    };
     api.answer("bc-1", answer("pending"));
-    poll();
-    let first = meanwhile(&service, &store, "polls > 0").await;
+    service.ask("POST", "/sources/bq/broadcasts", &json!({ "id": "bc-1" }));
+    let first = meanwhile(&service, "first", |poll| poll["polls"] != 0).await;
     api.answer("bc-1", answer("success"));
-    let second = meanwhile(&service, &store, "state = 'done'").await;
-    assert_eq!(
-        count(
-            &store,
-            "SELECT count(*) FROM message WHERE broadcast = 'bc-1'"
-        ),
-        100_000
-    );
-    assert_eq!(
-        count(
-            &store,
-            "SELECT count(*) FROM report WHERE provider_status = 'success'"
-        ),
-        100_000
-    );
-    assert_eq!(
-        count(&store, "SELECT count(*) FROM poll WHERE state = 'done'"),
-        1
-    );
+    let second = meanwhile(&service, "second", |poll| poll["state"] == "done").await;
+    let stats = service.get("/stats");
+    let mut counts = stats["messages"].as_array().unwrap().clone();
+    counts.retain(|it| it["source"] == "bq");
+    let all = json!({"source": "bq", "status": "sent", "messages": RECIPIENTS});
+    assert_eq!(counts, [all]);
     // Two answers are two webhooks, in however many parts they came.
-    assert_eq!(
-        count(
-            &store,
-            "SELECT count(*) FROM webhook WHERE broadcast = 'bc-1'"
-        ),
-        2
-    );
-    assert_eq!(
-        count(
-            &store,
-            "SELECT min(reports) FROM webhook WHERE broadcast = 'bc-1'"
-        ),
-        100_000
-    );
+    let webhooks = service.all("/webhooks?source=bq");
+    let reports: Vec<&Value> = webhooks.iter().map(|it| &it["reports"]).collect();
+    assert_eq!(reports, [RECIPIENTS, RECIPIENTS]);
     let peak = service.peak_memory();
     assert!(first > 0 && second > 0, "{first} {second}");
     assert!(peak < MEMORY, "{peak} bytes");

@@ -52,10 +52,10 @@ async fn a_dialect_is_understood_and_an_unknown_word_kept_shown_and_counted() {
     let counted = "tickrelay_reports_total{source=\"bq\",outcome=\"other\"}";
     assert!((app.metric(counted).await - 1.0).abs() < f64::EPSILON);
     // An unexplained status may change yet.
-    assert_eq!(app.poll("bc-1", "state"), "open");
+    assert_eq!(app.poll("bc-1", "state").await, "open");
     api.answer("bc-1", answer("failure", 0));
     ask_again(&app, &hand, "bc-1").await;
-    assert_eq!(app.poll("bc-1", "state"), "done");
+    assert_eq!(app.poll("bc-1", "state").await, "done");
     app.settled().await;
     let mut reported = receiver.statuses();
     reported.sort();

@@ -41,7 +41,7 @@ async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
     );
     ask_again(&app, &hand, "bc-1").await;
     app.settled().await;
-    assert_eq!(app.poll("bc-1", "state"), "done");
+    assert_eq!(app.poll("bc-1", "state").await, "done");
     // Queued was sent when it was registered, and is no news when it is answered.
     let reported = receiver.by_message();
     assert_eq!(reported["bc-1:31600000001"], ["queued", "sent"]);
@@ -59,7 +59,7 @@ async fn a_send_as_it_was_is_asked_for_and_its_words_join_the_answers() {
     // Registered again it changes nothing, and opens nothing.
     let again = caller.post("/sources/bq/sent", &send()).await.with(200);
     assert_eq!(again["results"][0]["result"], "unchanged");
-    assert_eq!(app.poll("bc-1", "state"), "done");
+    assert_eq!(app.poll("bc-1", "state").await, "done");
     app.stop().await;
 }
 
@@ -91,7 +91,7 @@ async fn messages_of_a_broadcast_have_it_asked_for_before_or_after_the_answer() 
             ["bc-1:31600000001.2", "sent", "Hello again"]
         ]
     );
-    assert_eq!(app.poll("bc-1", "polls"), "1");
+    assert_eq!(app.poll("bc-1", "polls").await, "1");
     app.stop().await;
 }
 
@@ -108,19 +108,20 @@ async fn who_is_registered_and_not_listed_yet_keeps_a_broadcast_open() {
     caller.post("/sources/bq/sent", &send()).await.with(200);
     asked(&app, "bc-1", 1).await;
     for unchanged in ["0", "1"] {
-        let stands = ["state", "pending", "unchanged"].map(|column| app.poll("bc-1", column));
-        assert_eq!(stands, ["open", "1", unchanged]);
+        let names = ["state", "counts/pending", "unchanged"];
+        let stands = fields(&app.polls().await, names);
+        assert_eq!(stands, [["open", "1", unchanged]]);
         ask_again(&app, &hand, "bc-1").await;
     }
     api.answer("bc-1", statuses(&[one, two]));
     ask_again(&app, &hand, "bc-1").await;
-    let stands = ["state", "pending"].map(|column| app.poll("bc-1", column));
-    assert_eq!(stands, ["done", "0"]);
+    let stands = fields(&app.polls().await, ["state", "counts/pending"]);
+    assert_eq!(stands, [["done", "0"]]);
     // One that is registered later has it polled until it is listed.
     let late = json!({"source": "bq", "broadcastId": "bc-1", "mobileNo": "31600000003"});
     caller.post("/messages", &late).await.with(201);
     asked(&app, "bc-1", 5).await;
-    assert_eq!(app.poll("bc-1", "state"), "open");
+    assert_eq!(app.poll("bc-1", "state").await, "open");
     app.stop().await;
 }
 

@@ -194,18 +194,9 @@ impl Trial {
         let new = self.plan.webhooks + 1;
         let numbers = acknowledged.iter().copied().min().into_iter().chain([new]);
         post_each(service.address, numbers).await;
-        let connection = rusqlite::Connection::open(home.store()).unwrap();
-        connection
-            .busy_timeout(std::time::Duration::from_secs(5))
-            .unwrap();
-        let pending = || -> i64 {
-            let sql = "SELECT count(*) FROM forward WHERE state = 'pending'";
-            connection.query_row(sql, [], |row| row.get(0)).unwrap()
-        };
-        until("what is pending is forwarded", || pending() == 0).await;
+        until("what is pending is forwarded", || service.pending() == 0).await;
         // Before the first answer there may be no subscriber yet.
         assert!(acknowledged.is_empty() || self.receiver.count() > received);
-        drop(connection);
         service.stop();
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::api::Caller;
 use crate::support::cli::Folder;
 use crate::support::receiver::Receiver;
-use crate::support::{TestApp, cloud, cloud_status, key, only};
+use crate::support::{TestApp, cloud, cloud_status, fields, key, only};
 
 /// A delivery report of Infobip, with the provider's own broadcast.
 fn delivered(broadcast: &str, group: u32) -> String {
@@ -28,8 +28,10 @@ async fn register(caller: &Caller, message: &Value, status: u16) -> Value {
     answer["results"][0].clone()
 }
 
-fn state(app: &TestApp) -> Vec<Vec<String>> {
-    app.rows("SELECT broadcast, text, registered FROM message")
+/// Its broadcast and text, and which of its fields its sender registered.
+async fn state(app: &TestApp) -> [String; 3] {
+    let [broadcast, text] = only(fields(&app.messages().await, ["broadcast", "text"]));
+    [broadcast, text, only(app.tables().registered())]
 }
 
 #[actix_web::test]
@@ -38,12 +40,7 @@ async fn what_is_reported_late_moves_no_time_of_a_report() {
     app.report(&[cloud::status("wamid.1", "delivered", 1_760_000_000)])
         .await;
     let before_ms = app.now_ms() - 3_600_000;
-    app.sqlite()
-        .execute(
-            "UPDATE message SET first_report_at_ms = ?1 - 1, last_report_at_ms = ?1",
-            [before_ms],
-        )
-        .unwrap();
+    app.tables().set_reported_ms(before_ms - 1, before_ms);
     let caller = app.admin().await;
     let times = async || {
         let message = only(app.messages().await);
@@ -90,16 +87,16 @@ async fn the_providers_own_broadcast_stays_whichever_comes_first_and_the_receipt
                 "{note}"
             );
         }
-        states.push(state(&app));
+        states.push(state(&app).await);
         let again = register(&caller, &registration_of("other"), 200).await;
         assert_eq!(again["result"], "unchanged", "{again}");
         assert!(again["note"].is_string(), "{again}");
         let same = register(&caller, &registration_of("own"), 200).await;
         assert!(same.get("note").is_none(), "{same}");
-        states.push(state(&app));
+        states.push(state(&app).await);
         app.stop().await;
     }
-    let expected = [["own", "Hi", "text"]];
+    let expected = ["own", "Hi", "text"];
     assert!(states.iter().all(|state| *state == expected), "{states:?}");
 }
 
@@ -151,15 +148,6 @@ async fn the_reason_of_a_second_failure_comes_with_its_own_time() {
             &json!(131_047)
         )
     );
-    let view = app.rows("SELECT failed_at, error_at, error_code FROM v_failures");
-    assert_eq!(
-        view,
-        [[
-            "2025-10-09T08:53:20.000Z",
-            "2025-10-09T08:53:29.000Z",
-            "131047"
-        ]]
-    );
     app.stop().await;
 }
 
@@ -201,25 +189,6 @@ async fn a_template_that_cannot_be_filled_and_a_language_that_is_none_are_refuse
     app.stop().await;
 }
 
-/// What is in each column of text of each table, with the NUL characters in it.
-fn nul_columns(app: &TestApp) -> Vec<String> {
-    let tables = app.rows("SELECT name FROM sqlite_schema WHERE type = 'table'");
-    let mut found = Vec::new();
-    for table in tables.iter().map(|row| &row[0]) {
-        let columns = app.rows(&format!("SELECT name FROM pragma_table_info('{table}')"));
-        for column in columns.iter().map(|row| &row[0]) {
-            let sql = format!(
-                "SELECT count(*) FROM \"{table}\" WHERE typeof(\"{column}\") = 'text' \
-                 AND instr(\"{column}\", char(0)) > 0"
-            );
-            if app.value::<i64>(&sql) > 0 {
-                found.push(format!("{table}.{column}"));
-            }
-        }
-    }
-    found
-}
-
 #[actix_web::test]
 async fn no_text_that_is_stored_has_a_nul_character() {
     let app = TestApp::boot().await;
@@ -243,7 +212,7 @@ async fn no_text_that_is_stored_has_a_nul_character() {
         .await
         .with(200);
     app.settled().await;
-    assert_eq!(nul_columns(&app), [""; 0]);
+    assert_eq!(app.tables().nul_columns(), [""; 0]);
     assert_eq!(app.report_count().await, 3);
     for id in ["wamid.\u{FFFD}x", "wamid.\u{FFFD}y", "wamid.\u{FFFD}z"] {
         let reports = app.timeline(id).await.unwrap().reports;

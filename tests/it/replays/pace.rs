@@ -11,15 +11,17 @@ use super::{begin, ended, pour};
 use crate::retrying::{T0, pause, resume};
 use crate::support::api::Caller;
 use crate::support::receiver::{Receiver, Reply};
-use crate::support::{TestApp, cloud, counted, until};
+use crate::support::{TestApp, cloud, counted, until_async};
 
 /// Forwards that a subscriber is queued while a replay waits for it, and what one step may add.
 const ROOM: u64 = 512 + 256;
 
 /// Waits until the replay pauses on a full queue.
 async fn stalled(app: &TestApp) -> u64 {
-    let pending = || app.value::<i64>("SELECT count(*) FROM forward WHERE state = 'pending'");
-    until("it waits for its subscriber", || pending() >= 512).await;
+    until_async("it waits for its subscriber", async || {
+        app.pending(512).await.len() == 512
+    })
+    .await;
     let queued: u64 = app.replays().await.iter().map(|it| it.queued).sum();
     assert!((512..=ROOM).contains(&queued), "{queued}");
     queued
@@ -102,8 +104,7 @@ async fn of_two_for_one_subscriber_each_looks_at_everything() {
     let sent = receiver.count() - MESSAGES;
     assert_eq!(u64::try_from(sent).unwrap(), count(&one) + count(&two));
     assert!((MESSAGES..=2 * MESSAGES).contains(&sent), "{sent}");
-    let left = app.value::<i64>("SELECT count(*) FROM forward WHERE replay_id IS NULL");
-    assert_eq!(left, 0);
+    assert_eq!(app.tables().never_replayed(), 0);
     app.stop().await;
 }
 

@@ -2,22 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tickrelay::providers::Provider;
 
 use crate::retrying::T0;
 use crate::support::receiver::Receiver;
 use crate::support::service::{Home, Service};
-use crate::support::{authenticated, client, cloud, until};
+use crate::support::{Tables, authenticated, client, cloud, only, until};
 
-/// What the store of a service that may be killed says.
-fn look<T: rusqlite::types::FromSql>(home: &Home, sql: &str) -> T {
-    let store = Connection::open(home.store()).unwrap();
-    store
-        .busy_timeout(std::time::Duration::from_secs(5))
-        .unwrap();
-    store.query_row(sql, [], |row| row.get(0)).unwrap()
+/// The only replay, as it stands.
+fn replay(service: &Service) -> Value {
+    only(service.all("/replays"))
 }
 
 async fn fill(service: &Service, messages: usize) {
@@ -44,44 +39,37 @@ async fn a_kill_at_any_moment_neither_skips_nor_repeats_a_row() {
     let service = home.start();
     service.subscribe("crm", &receiver.url);
     fill(&service, MESSAGES).await;
-    let delivered = "SELECT count(*) FROM forward WHERE state = 'delivered'";
-    let all = i64::try_from(MESSAGES).unwrap();
-    until("all are taken", || look::<i64>(&home, delivered) == all).await;
+    let all_are_taken = |service: &Service| {
+        let health = service.health("crm");
+        health["pending"] == 0 && health["delivered_24h"] == MESSAGES
+    };
+    until("all are taken", || all_are_taken(&service)).await;
     let order = json!({ "subscriber": "crm", "since": "1970-01-01" });
     service.ask("POST", "/replays", &order);
-    let mut running = Some(service);
+    let mut running = service;
     let mut kills = 0;
     // Each time it has come further, until it is done.
-    while let Some(service) = running.take() {
-        let queued: i64 = look(&home, "SELECT queued FROM replay");
+    let service = loop {
+        let queued = replay(&running)["queued"].clone();
         until("it goes on or is done", || {
-            let sql = "SELECT queued > ?1 OR state = 'done' FROM replay";
-            look::<bool>(&home, &sql.replace("?1", &queued.to_string()))
+            let replay = replay(&running);
+            replay["queued"] != queued || replay["state"] == "done"
         })
         .await;
         // Killed, not stopped.
-        drop(service);
+        drop(running);
         kills += 1;
-        let state: String = look(&home, "SELECT state FROM replay");
-        if state == "running" {
-            running = Some(home.start());
+        running = home.start();
+        if replay(&running)["state"] == "done" {
+            break running;
         }
-    }
+    };
     assert!(kills > 2, "it was done before it was killed");
-    let service = home.start();
-    until("all are taken again", || {
-        look::<i64>(&home, delivered) == all
-    })
-    .await;
-    assert_eq!(
-        look::<String>(
-            &home,
-            "SELECT state || ' ' || queued || ' ' || (next_id > last_id) FROM replay"
-        ),
-        format!("done {MESSAGES} 1")
-    );
-    let pending = "SELECT count(*) FROM forward WHERE replay_id = 1";
-    assert_eq!(look::<i64>(&home, pending), all);
+    until("all are taken again", || all_are_taken(&service)).await;
+    let replay = replay(&service);
+    assert_eq!(replay["queued"], MESSAGES, "{replay}");
+    assert_eq!(replay["examined"], replay["total"], "{replay}");
+    assert_eq!(Tables::at(&home.store()).never_replayed(), 0);
     let received: BTreeSet<String> = receiver.received()[MESSAGES..]
         .iter()
         .map(crate::support::receiver::Received::message)
@@ -186,11 +174,7 @@ async fn without_a_service_no_other_command_takes_a_replay_further() {
     until("it comes again", || receiver.count() == 2).await;
     folder.answers(&delivered, "crm").await;
     drop(service);
-    let store = Connection::open(folder.path("tickrelay.db")).unwrap();
-    let begun = "UPDATE forward SET replay_id = NULL; UPDATE replay SET state = 'running', \
-         next_id = first_id, queued = 0, finished_at_ms = NULL";
-    store.execute_batch(begun).unwrap();
-    drop(store);
+    Tables::at(&folder.path("tickrelay.db")).begin_replays_again();
     let listed = folder.run(&["replay", "list", "--json"]).await.json();
     let id = listed["data"][0]["id"].as_str().unwrap();
     folder.done(&["subscriber", "pause", "crm"]).await;

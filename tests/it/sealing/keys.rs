@@ -4,7 +4,6 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 
-use rusqlite::Connection;
 use serde_json::json;
 use tickrelay::access::Role;
 use tickrelay::admin::{RotateKey, RotateSecret};
@@ -16,25 +15,13 @@ use super::{HOOK, T0};
 use crate::support::receiver::Receiver;
 use crate::support::service::Home;
 use crate::support::traffic::post_each;
-use crate::support::{TestApp, cloud, until, verify};
+use crate::support::{Tables, TestApp, cloud, until, verify};
 
 /// The ids of the keys in this file, the first seals.
 fn ids(key: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(key).unwrap();
     let ring = KeyRing::parse([text.as_str()]).unwrap();
     ring.ids().map(|id| id.to_string()).collect()
-}
-
-/// The ids of the keys that anything in this store is sealed with.
-fn used(store: &Path) -> Vec<String> {
-    let store = Connection::open(store).unwrap();
-    let sql = "SELECT DISTINCT lower(hex(substr(sealed, 2, 8))) FROM (SELECT sealed FROM \
-         subscriber_secret UNION ALL SELECT sealed FROM subscriber_header UNION ALL SELECT \
-         sealed FROM idempotency UNION ALL SELECT sealed FROM job WHERE sealed IS NOT NULL \
-         UNION ALL SELECT url_sealed FROM subscriber WHERE url_sealed IS NOT NULL)";
-    let mut select = store.prepare(sql).unwrap();
-    let ids = select.query_map([], |row| row.get(0)).unwrap();
-    ids.map(Result::unwrap).collect()
 }
 
 #[actix_web::test]
@@ -49,7 +36,7 @@ async fn all_is_sealed_again_while_the_service_runs_and_sends_on() {
     admin.post("/subscribers", &chat).await.with(201);
     let key = app.path().with_extension("key");
     let before = ids(&key);
-    assert_eq!(used(&app.path()), before);
+    assert_eq!(app.tables().keys(), before);
     let resealed = app.order(RotateKey).await;
     assert_eq!(
         resealed.values, 5,
@@ -57,7 +44,7 @@ async fn all_is_sealed_again_while_the_service_runs_and_sends_on() {
     );
     assert_eq!(ids(&key), [resealed.key.as_str()]);
     assert_ne!(ids(&key), before);
-    assert_eq!(used(&app.path()), [resealed.key.as_str()]);
+    assert_eq!(app.tables().keys(), [resealed.key.as_str()]);
     assert_eq!(keyed.post("/subscribers", &new).await.with(201), added);
     // All of it opens after a restart too, with nothing but the new key.
     let app = app.restart().await;
@@ -121,7 +108,8 @@ async fn a_kill_while_all_is_sealed_again_leaves_keys_that_open_all() {
         child.kill().unwrap();
         child.wait().unwrap();
         let keys = ids(&home.file("tickrelay.key"));
-        let missing: Vec<String> = used(&home.store())
+        let missing: Vec<String> = Tables::at(&home.store())
+            .keys()
             .into_iter()
             .filter(|id| !keys.contains(id))
             .collect();
@@ -169,7 +157,7 @@ async fn a_new_key_stands_where_the_old_one_stood_and_is_of_the_same_user_and_mo
     assert_eq!(access(&after), access(&before));
     assert_ne!(ids(&key), old);
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(used(&home.store()), ids(&key));
+    assert_eq!(Tables::at(&home.store()).keys(), ids(&key));
 }
 
 /// Where a store is made a key is made, and nobody warns that there was none; a link that leads

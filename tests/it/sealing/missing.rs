@@ -4,7 +4,6 @@ use std::ffi::CString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use tickrelay::store::KeysRecord;
 
@@ -13,7 +12,7 @@ use crate::support::cli::Folder;
 use crate::support::cloud;
 use crate::support::receiver::Receiver;
 use crate::support::service::Home;
-use crate::support::{PATIENCE, TestApp, client};
+use crate::support::{PATIENCE, Tables, TestApp, client};
 
 /// One series of the service's `/metrics`.
 async fn metric(http: &reqwest::Client, service: &str, series: &str) -> Option<f64> {
@@ -130,27 +129,6 @@ async fn health_and_show_name_the_key_that_a_subscriber_waits_for() {
     assert_eq!(shown.json()["health"]["missing_key"], json!(id));
 }
 
-/// Flips one bit of a sealed value, in its last byte or in that of its key's id.
-fn damage(store: &Path, (table, column): (&str, &str), byte: fn(&mut [u8]) -> &mut u8) {
-    let store = Connection::open(store).unwrap();
-    let sql = format!("SELECT rowid, {column} FROM {table} WHERE {column} IS NOT NULL");
-    let sql = if table == "subscriber_header" {
-        sql.replace("rowid", "subscriber_id")
-    } else {
-        sql
-    };
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
-    let (row, mut sealed) = store.query_row(&sql, [], read).unwrap();
-    *byte(&mut sealed) ^= 1;
-    let key = if table == "subscriber_header" {
-        "subscriber_id"
-    } else {
-        "rowid"
-    };
-    let update = format!("UPDATE {table} SET {column} = ?1 WHERE {key} = ?2");
-    store.execute(&update, params![sealed, row]).unwrap();
-}
-
 #[actix_web::test]
 async fn a_damaged_value_is_named_when_all_others_are_sealed_again_and_its_key_is_kept() {
     let cases = [
@@ -191,9 +169,8 @@ async fn a_damaged_value_is_named_when_all_others_are_sealed_again_and_its_key_i
         }
         let key = folder.path("tickrelay.key");
         let old = id_of(&key);
-        damage(&folder.path("tickrelay.db"), (table, column), |sealed| {
-            sealed.last_mut().unwrap()
-        });
+        Tables::at(&folder.path("tickrelay.db"))
+            .damage((table, column), |sealed| sealed.last_mut().unwrap());
         let rotated = folder.run(&["key", "rotate"]).await;
         assert_eq!(rotated.exit, 1, "{rotated:?}");
         let named = format!("damaged: table {table}, {place}\n");
@@ -256,9 +233,7 @@ async fn a_value_of_a_key_that_is_missing_is_named_and_nothing_is_sealed_again()
     ];
     folder.done(&add).await;
     let secret = ("subscriber_secret", "sealed");
-    damage(&folder.path("tickrelay.db"), secret, |sealed| {
-        &mut sealed[1]
-    });
+    Tables::at(&folder.path("tickrelay.db")).damage(secret, |sealed| &mut sealed[1]);
     let before = std::fs::read(folder.path("tickrelay.key")).unwrap();
     let refused = folder.run(&["key", "rotate"]).await;
     assert_ne!(refused.exit, 0, "{refused:?}");

@@ -47,16 +47,16 @@ impl Answer {
 /// A 200 has no body and everything else says what is wrong; what was not answered 200 is
 /// not in the store.
 pub(crate) async fn check(app: &TestApp, request: RequestBuilder, expected: u16) -> Answer {
-    let stored = || app.value::<i64>("SELECT count(*) FROM webhook");
-    let before = stored();
+    let stored = async || app.webhooks().await.len();
+    let before = stored().await;
     let answer = Answer::to(request).await;
     assert_eq!(answer.status, expected, "{}", answer.body);
     if expected == 200 {
         assert_eq!(answer.body, "");
-        assert_eq!(stored(), before + 1);
+        assert_eq!(stored().await, before + 1);
     } else {
         answer.check_problem();
-        assert_eq!(stored(), before);
+        assert_eq!(stored().await, before);
     }
     answer
 }

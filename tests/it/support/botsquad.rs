@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 use tickrelay::config::{PollHeader, PullSettings, Source};
 use tickrelay::providers::Provider;
 
-use super::TestApp;
-
 /// What the API wants in `Authorization`.
 pub(crate) const KEY: &str = "Bearer test-botsquad-key";
 
@@ -216,14 +214,4 @@ pub(crate) fn statuses(entries: &[(&str, &str)]) -> Value {
     json!({"id": "bc-1", "statuses": all, "failures": failures, "statistics": {
         "total": all.len(), "success": count("success"), "failure": count("failure"),
         "pending": count("pending"), "cancelled": 0}})
-}
-
-impl TestApp {
-    /// A column of the only poll of that broadcast; `-` when there is none.
-    pub(crate) fn poll(&self, broadcast: &str, column: &str) -> String {
-        let sql = format!("SELECT {column} FROM poll WHERE broadcast = '{broadcast}'");
-        let rows = self.rows(&sql);
-        rows.first()
-            .map_or_else(|| "-".to_owned(), |row| row[0].clone())
-    }
 }

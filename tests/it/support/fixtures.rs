@@ -10,7 +10,7 @@ use tickrelay::model::MessageType;
 use tickrelay::providers::Provider;
 
 use super::botsquad::{Answer, Api};
-use super::{TestApp, source, until};
+use super::{TestApp, source, until_async};
 
 /// What the sources of Botsquad's cases ask.
 static API: LazyLock<Api> = LazyLock::new(Api::start);
@@ -182,16 +182,17 @@ fn place(source: &str, broadcast: &str) -> String {
 async fn answer(app: &TestApp, source: &str, body: &[u8]) -> u16 {
     let body = Answer::bytes(body).header("Content-Type", "application/json");
     API.answer(&place(source, BROADCAST), body);
-    let polls = || {
-        let rows = app.rows(&format!(
-            "SELECT polls FROM poll JOIN source USING (source_id) WHERE name = '{source}'"
-        ));
-        rows.first().map_or(0, |row| row[0].parse::<u32>().unwrap())
+    let polls = async || {
+        let polls = app.polls().await.into_iter();
+        polls
+            .filter(|it| it.source == source)
+            .map(|it| it.polls)
+            .sum::<u64>()
     };
-    let before = polls();
+    let before = polls().await;
     let path = format!("/sources/{source}/broadcasts");
     let body = serde_json::json!({ "id": BROADCAST });
     let status = app.admin().await.post(&path, &body).await.status;
-    until("it was asked for", || polls() > before).await;
+    until_async("it was asked for", async || polls().await > before).await;
     status
 }

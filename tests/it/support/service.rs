@@ -258,6 +258,36 @@ impl Service {
         socket::done(&self.store, (method, path), &body)
     }
 
+    /// A document of its API, over its socket.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, &Value::Null)
+    }
+
+    /// All rows of a list of its API, page by page.
+    pub(crate) fn all(&self, path: &str) -> Vec<Value> {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let mut rows = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let mut page = self.get(&format!("{path}{sign}limit=100{cursor}"));
+            rows.append(page["data"].as_array_mut().unwrap());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return rows,
+            }
+        }
+    }
+
+    /// How many forwards are pending.
+    pub(crate) fn pending(&self) -> u64 {
+        self.get("/stats")["pending_forwards"].as_u64().unwrap()
+    }
+
+    /// How a subscriber fares.
+    pub(crate) fn health(&self, subscriber: &str) -> Value {
+        self.get(&format!("/subscribers/{subscriber}/health"))
+    }
+
     /// A fresh token of an admin.
     pub(crate) fn token(&self) -> String {
         let new = json!({ "name": "harness", "role": "admin" });

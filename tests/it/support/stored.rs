@@ -13,8 +13,8 @@ use tickrelay::store::overview::{WebhookDetail, WebhookRecord};
 use tickrelay::store::poll::PollRecord;
 use tickrelay::store::query::{
     AccountEventQuery, ArrivedQuery, AttemptQuery, AuditQuery, ForwardDetailQuery, ForwardQuery,
-    MessageQuery, PollQuery, ReplayQuery, Scope, TimelineQuery, WebhookDetailQuery, WebhookQuery,
-    Window,
+    MessageQuery, PollQuery, ReplayQuery, RunningReplayQuery, Scope, TimelineQuery,
+    WebhookDetailQuery, WebhookQuery, Window,
 };
 use tickrelay::store::replay::ReplayRecord;
 use tickrelay::store::timeline::{
@@ -23,7 +23,7 @@ use tickrelay::store::timeline::{
 use tickrelay::store::watching::{Counted, Position};
 use tickrelay::store::{Query, query};
 
-use super::TestApp;
+use super::{TestApp, until_async};
 
 /// All there is.
 const ALL: Window = Window::newest(1_000_000);
@@ -71,6 +71,28 @@ impl TestApp {
         self.store.read(query).await.unwrap().unwrap()
     }
 
+    /// How many forwards are in this state.
+    pub(crate) async fn forwards_in(&self, state: ForwardState) -> usize {
+        let forwards = self.listed(ForwardQuery {
+            state: Some(state),
+            window: ALL,
+            ..ForwardQuery::default()
+        });
+        forwards.await.len()
+    }
+
+    /// The most attempts that a forward has used up.
+    pub(crate) async fn most_attempts(&self) -> Option<u32> {
+        self.forwards().await.iter().map(|it| it.attempts).max()
+    }
+
+    /// The attempts at a subscriber, the newest first.
+    pub(crate) async fn attempts_at(&self, subscriber: &str) -> Vec<AttemptAt> {
+        let mut attempts = self.attempts().await;
+        attempts.retain(|it| it.subscriber == subscriber);
+        attempts
+    }
+
     /// Every attempt, the newest first.
     pub(crate) async fn attempts(&self) -> Vec<AttemptAt> {
         self.listed(AttemptQuery {
@@ -114,6 +136,26 @@ impl TestApp {
             ..PollQuery::default()
         })
         .await
+    }
+
+    /// One field of the poll of that broadcast as text; `-` where it has none, or there is no poll.
+    pub(crate) async fn poll(&self, broadcast: &str, field: &str) -> String {
+        let mut polls = self.polls().await;
+        polls.retain(|it| it.broadcast == broadcast);
+        let [value] = fields(&polls, [field]).pop().unwrap_or(["-".to_owned()]);
+        value
+    }
+
+    /// Waits until no replay runs.
+    pub(crate) async fn replayed(&self) {
+        let none = async || {
+            self.store
+                .read(RunningReplayQuery)
+                .await
+                .unwrap()
+                .is_empty()
+        };
+        until_async("no replay runs", none).await;
     }
 
     /// Every replay, the newest first.
