@@ -105,7 +105,7 @@ async fn the_counts_of_what_is_pending_agree_with_the_table_whatever_changed_it(
     })
     .await;
     app.order(RetryForwards(RetrySelection {
-        forward_ids: [1, 4].map(key).into(),
+        forward_ids: vec![key(1), key(4)],
         new_id: false,
     }))
     .await;

@@ -115,7 +115,7 @@ async fn an_extended_payload_has_the_eight_keys_and_what_else_is_known() {
     assert_eq!(explanation["fixedBy"], "recipient");
     // A replay under a new webhook-id is the same event, and another report another one.
     app.order(RetryForwards(RetrySelection {
-        forward_ids: [1, 2, 3].map(key).into(),
+        forward_ids: vec![key(1), key(2), key(3)],
         new_id: true,
     }))
     .await;
