@@ -32,7 +32,7 @@ use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::model::{Filter, NewSubscriber, Rule};
 use crate::server::{sender_config, store_options};
-use crate::store::{Durability, Lease, Options, Store};
+use crate::store::{Durability, Lease, Store};
 
 /// Webhooks and registrations that wait for the store at once, and the memory that they take.
 const AT_ONCE: (usize, usize) = (2_048, 24 << 20);
@@ -92,10 +92,9 @@ impl Fill<'_> {
         let (clock, hand) = Clock::manual(self.scenario.span().start);
         let metrics = Arc::new(Metrics::new());
         // Nothing is acknowledged meanwhile: what is cut short is begun again.
-        let options = Options {
-            durability: Durability::Os,
-            ..store_options(self.config)
-        };
+        let mut config = self.config.clone();
+        config.store.durability = Durability::Os;
+        let options = store_options(&config);
         let store = Store::open(&options, clock.clone(), Arc::clone(&metrics))?;
         let filling = Filling::new(&self, &store, (clock, hand), metrics);
         let filled = match filling {
@@ -195,7 +194,7 @@ impl<'a> Filling<'a> {
             // Its last moment, so that what is counted by steps counts for this one.
             self.hand.set_ms(until_ms - 1);
             // It looks at the clock only now and then, and would take the steps between for one jump.
-            let _ = self.store.held_clock();
+            let _ = self.store.age_hold();
             self.take_in(slot.works).await?;
             self.alerts.step(&lease).await?;
             for lane in &mut self.lanes {

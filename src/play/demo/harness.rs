@@ -22,7 +22,7 @@ use crate::access::{Caller, Role};
 use crate::admin::{AddSubscriber, CreateToken, GivenSecret, Operation, Operations};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs, Source};
-use crate::model::NewSubscriber;
+use crate::model::{NewSubscriber, SubscriberKey};
 use crate::play::fill::{Fill, Filled};
 use crate::play::history::HistoryScenario;
 use crate::play::http::{ProviderClient, SourceAddress};
@@ -52,7 +52,7 @@ pub(super) struct Harness {
     /// What the store was filled with before, if it was.
     pub(super) filled: Option<Filled>,
     /// The key of the demo's own subscriber.
-    subscriber_id: i64,
+    subscriber_id: SubscriberKey,
     /// A token of an admin, for the management API.
     pub(super) token: String,
     /// Where providers post, by the name of the source.

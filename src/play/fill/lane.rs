@@ -13,9 +13,10 @@ use crate::forward::lane::LaneAction;
 use crate::forward::schedule::Schedule;
 use crate::forward::settled::{EndedAttempt, decide, is_charged};
 use crate::metrics::{Metrics, SubscriberLabel};
+use crate::model::{LanePlace, SubscriberKey};
 use crate::play::history::InventedSubscriber;
 use crate::store::step::NoteFailing;
-use crate::store::{Attempt, Error, LaneContents, LaneInbox, PendingForward, Settlement, Store};
+use crate::store::{Attempt, Error, LaneContents, OpenLane, PendingForward, Settlement, Store};
 
 /// From one attempt to the next, ms.
 const BETWEEN_MS: i64 = 4;
@@ -28,11 +29,10 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) struct PastLane {
     invented: &'static InventedSubscriber,
     history: Range<i64>,
-    subscriber_id: i64,
+    lane: OpenLane,
     label: SubscriberLabel,
-    inbox: Arc<LaneInbox>,
-    /// What waits, by when it is due and by its key.
-    waiting: BTreeMap<(i64, i64), PendingForward>,
+    /// What waits, by when it is due and by its place.
+    waiting: BTreeMap<(i64, LanePlace), PendingForward>,
     breaker: Breaker,
     schedule: Arc<Schedule>,
     /// When the next attempt may begin, ms since 1970 UTC.
@@ -48,18 +48,17 @@ impl PastLane {
     /// Opens the lane of a subscriber that was added.
     pub(super) async fn open(
         store: &Store,
-        subscriber_id: i64,
+        subscriber_id: SubscriberKey,
         (invented, history): (&'static InventedSubscriber, &Range<i64>),
         schedule: &Arc<Schedule>,
     ) -> Result<Self, Error> {
         Ok(Self {
             invented,
             history: history.clone(),
-            subscriber_id,
+            lane: store.open_lane(subscriber_id).await?,
             label: SubscriberLabel {
                 subscriber: invented.name.to_owned(),
             },
-            inbox: store.open_lane(subscriber_id).await?,
             waiting: BTreeMap::new(),
             breaker: Breaker::new(subscriber_id, TIMEOUT),
             schedule: Arc::clone(schedule),
@@ -78,20 +77,20 @@ impl PastLane {
         until_ms: i64,
     ) -> Result<(), Error> {
         loop {
-            let drained = self.inbox.take();
+            let drained = self.lane.inbox.take();
             self.hold(drained.pending);
             self.attempt_due(store, metrics, until_ms);
-            self.inbox.set_held(self.waiting.len());
+            self.lane.inbox.set_held(self.waiting.len());
             if drained.live {
                 break;
             }
             let untried = |it: &&PendingForward| it.last_attempt_ms.is_none();
             let held = LaneContents {
-                forward_ids: self.waiting.keys().map(|(_, id)| *id).collect(),
+                forward_ids: self.waiting.values().map(|it| it.forward_id).collect(),
                 untried: self.waiting.values().filter(untried).count(),
                 newest: false,
             };
-            let refill = store.refill(self.subscriber_id, held).await?;
+            let refill = store.refill(self.lane.key, held).await?;
             let is_all = refill.pending.is_empty() && !refill.live;
             self.hold(refill.pending);
             if is_all {
@@ -103,7 +102,7 @@ impl PastLane {
 
     fn hold(&mut self, pending: Vec<PendingForward>) {
         for pending in pending {
-            let place = (pending.due_at_ms, pending.forward_id);
+            let place = (pending.due_at_ms, pending.lane_place());
             self.waiting.insert(place, pending);
         }
     }
@@ -133,7 +132,7 @@ impl PastLane {
         (pending, probe): (PendingForward, bool),
         now_ms: i64,
     ) {
-        let which = (pending.forward_id, pending.attempts);
+        let which = (pending.forward_id.number(), pending.attempts);
         let outcome = self.invented.answer(&self.history, now_ms, which);
         let ended_ms = now_ms + i64::from(outcome.duration_ms);
         let ended = EndedAttempt {
@@ -158,6 +157,7 @@ impl PastLane {
         self.attempts += 1;
         let mut pending = ended.pending;
         store.settle(Settlement {
+            lane: self.lane.key,
             forward_id: pending.forward_id,
             attempt: Some(Attempt {
                 number: is_charged(settled).then_some(pending.attempts + 1),
@@ -184,7 +184,7 @@ impl PastLane {
             }
             LaneAction::Requeues { due_at_ms } => due_at_ms,
         };
-        self.waiting.insert((due_ms, pending.forward_id), pending);
+        self.waiting.insert((due_ms, pending.lane_place()), pending);
     }
 
     /// Has the store know of an outage that lasts, and of its end.
@@ -195,11 +195,10 @@ impl PastLane {
             return Ok(());
         }
         self.noted_since_ms = since_ms;
-        let subscriber_id = self.subscriber_id;
         let failing = NoteFailing {
-            subscriber_id,
+            subscriber_id: self.lane.key.subscriber_id,
             since_ms,
         };
-        store.step(failing).await
+        store.step_under(&self.lane.lease, failing).await
     }
 }

@@ -36,7 +36,7 @@ impl Subject {
         uid
     }
 
-    async fn end(&self, uid: Uuid, outcome: JobOutcome) {
+    async fn end_job(&self, uid: Uuid, outcome: JobOutcome) {
         let record = ChangeRecord {
             job: Some(JobEnd { uid, outcome }),
             ..ChangeRecord::default()
@@ -80,16 +80,18 @@ async fn a_job_is_kept_as_it_began_went_on_and_ended(subject: Subject) {
     assert_eq!((job.state, job.done, job.total), (JobState::Running, 3, 9));
     assert_eq!((job.starts, job.finished_at_ms), (1, None));
     subject.advance(SECOND_MS);
-    subject.end(first, JobOutcome::Done(json!({"a": 1}))).await;
+    subject
+        .end_job(first, JobOutcome::Done(json!({"a": 1})))
+        .await;
     let problem = JobProblem {
         status: 503,
         detail: "busy".to_owned(),
     };
     subject
-        .end(second, JobOutcome::Failed(problem.clone()))
+        .end_job(second, JobOutcome::Failed(problem.clone()))
         .await;
     // The first end holds.
-    subject.end(first, JobOutcome::Interrupted).await;
+    subject.end_job(first, JobOutcome::Interrupted).await;
     let job = subject.job(first).await.unwrap();
     assert_eq!(
         (job.state, job.result),
@@ -114,7 +116,7 @@ async fn what_a_job_is_to_do_opens_until_it_has_ended(subject: Subject) {
     assert_eq!((running[0].job.uid, running[0].job.starts), (uid, 2));
     assert!(matches!(&running[0].order, JobOrder::Kept(order) if order.expose() == "whom"));
     assert!(matches!(running[1].order, JobOrder::Nothing));
-    subject.end(uid, JobOutcome::Interrupted).await;
+    subject.end_job(uid, JobOutcome::Interrupted).await;
     let running = subject.running().await;
     assert_eq!(running.len(), 1);
     assert_eq!(running[0].job.uid, plain);
@@ -125,11 +127,11 @@ async fn a_job_goes_a_week_after_its_end_and_never_before_it(subject: Subject) {
         subject.begin("cli", None).await,
         subject.begin("cli", None).await,
     );
-    subject.end(ended, JobOutcome::Done(json!(null))).await;
+    subject.end_job(ended, JobOutcome::Done(json!(null))).await;
     // By the hour: after a jump of a day nothing goes by age.
     for _ in 0..7 * 24 - 1 {
         subject.advance(DAY_MS / 24);
-        assert!(subject.store.held_clock().is_none());
+        assert!(subject.store.age_hold().is_none());
     }
     let before = subject.begin("cli", None).await;
     assert_eq!(subject.listed(None).await, [before, running, ended]);
