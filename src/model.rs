@@ -43,7 +43,7 @@ pub use channel::{
 pub use error::ReportError;
 pub use fault::Fault;
 pub use filter::{Filter, FilterError, Offer, Rule};
-pub use forward::{ErrorCode, ForwardState, GaveUp, LanePlace, Outcome};
+pub use forward::{ErrorCode, ForwardState, GaveUp, LanePlace, Outcome, Settled};
 pub use given::{
     ECHOED, Echoed, Quoted, bounded, clean, nearest, nearest_few, plain, quoted, reason, visible,
 };

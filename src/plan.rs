@@ -34,7 +34,6 @@ pub(crate) use broadcast::ServerCounts;
 pub use broadcast::{BroadcastCounts, MessageProgress};
 pub use group::WorkAnswer;
 pub use registering::{RegisterOutcome, Registered, Registering};
-pub use settling::Settled;
 
 /// What the webhook's source knows beside the report.
 #[derive(Debug, Clone, Copy)]

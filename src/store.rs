@@ -56,8 +56,9 @@ use crate::metrics::Metrics;
 use crate::model::{SubscriberKey, TokenKey};
 use sqlite::SqliteStore;
 
+pub use crate::model::Settled;
 pub use crate::plan::{
-    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread, Settled,
+    Accepted, Arrival, FoundReport, RegisterOutcome, Registered, Registering, Reread,
     WebhookOutcome,
 };
 pub use change::ChangeRecord;

@@ -1,5 +1,8 @@
 //! A forward: one report queued for one subscriber, and how an attempt at it can end.
 
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Choice, UnknownWord};
@@ -148,5 +151,35 @@ impl LanePlace {
     #[must_use]
     pub const fn of(number: i64) -> Self {
         Self(number)
+    }
+}
+
+/// What an attempt did to its forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Delivered: nothing is pending any more.
+    Delivered,
+    /// To be tried again at this time, ms since 1970 UTC.
+    RetryAt(i64),
+    /// The same, and the attempt used up none: the subscriber may be down as a whole.
+    PutOff(i64),
+    /// Given up.
+    GaveUp(GaveUp),
+    /// Left as it is: a breaker's probe, and a turn ahead of a later status, use up no attempt.
+    Untouched,
+}
+
+impl fmt::Display for Settled {
+    /// As the log has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |ms: i64| DateTime::<Utc>::from_timestamp_millis(ms).unwrap_or_default();
+        let at = |ms| at(ms).to_rfc3339_opts(SecondsFormat::Millis, true);
+        match self {
+            Self::Delivered => f.write_str("delivered"),
+            Self::RetryAt(ms) => write!(f, "retry at {}", at(*ms)),
+            Self::PutOff(ms) => write!(f, "retry at {}, not counted", at(*ms)),
+            Self::GaveUp(reason) => write!(f, "gave up: {}", reason.explain()),
+            Self::Untouched => f.write_str("retry in its turn, not counted"),
+        }
     }
 }

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ForwardKey, LanePlace, MessageKey, Outcome, SubscriberKey, SubscriberState};
-use crate::plan::Settled;
+use crate::model::{
+    ForwardKey, LanePlace, MessageKey, Outcome, Settled, SubscriberKey, SubscriberState,
+};
 
 /// Which lane: a subscriber's queue, or one part of it, as this instance holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -90,13 +90,13 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Grants the lane when the test does, and says when it is requested.
-    struct GrantedByHand {
+    struct LaneByHand {
         store: Store,
         requested: mpsc::UnboundedSender<()>,
         leases: Mutex<mpsc::UnboundedReceiver<Lease>>,
     }
 
-    impl Lanes for GrantedByHand {
+    impl Lanes for LaneByHand {
         async fn open(&self, subscriber_id: SubscriberKey) -> Result<OpenLane, Error> {
             self.requested.send(()).unwrap();
             let lease = self.leases.lock().await.recv().await.unwrap();
@@ -237,7 +237,7 @@ mod tests {
             end
         };
         let (requested, mut requests) = mpsc::unbounded_channel();
-        let lanes = GrantedByHand {
+        let lanes = LaneByHand {
             store: house.forwarding.store.clone(),
             requested,
             leases: Mutex::new(leases),

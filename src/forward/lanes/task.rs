@@ -456,8 +456,7 @@ impl LaneTask {
                 timeout,
             };
             let sent = sender.send(&request).await;
-            let is_answered = |outcome: &Outcome| outcome.http_status.is_some();
-            connection.end(sent.as_ref().is_ok_and(is_answered));
+            connection.end(sent.as_ref().is_ok_and(|it| it.http_status.is_some()));
             match sent {
                 Err(short) => Err((pending, probe, short)),
                 Ok(outcome) => Ok(EndedAttempt {

@@ -37,7 +37,7 @@ fn scenario(messages: u64, seed: u64) -> HistoryScenario {
 
 /// What a scenario comes to.
 #[derive(Default)]
-struct Read {
+struct ReadScenario {
     webhooks: Vec<(usize, i64)>,
     reports: Vec<(i64, Report)>,
     /// The names of account events, and when they arrived.
@@ -46,8 +46,8 @@ struct Read {
     again: usize,
 }
 
-fn read(scenario: &HistoryScenario) -> Read {
-    let mut read = Read::default();
+fn read(scenario: &HistoryScenario) -> ReadScenario {
+    let mut read = ReadScenario::default();
     let mut bodies: HashSet<Vec<u8>> = HashSet::new();
     let mut last_ms = scenario.span().start;
     for slot in History::new(scenario) {

@@ -11,7 +11,7 @@ use crate::store::query::{
     WebhookDetailQuery,
 };
 use crate::store::replay::{ReplayRecord, ReplaySelection, ReplayState, ReplayStep};
-use crate::store::step::{AdvanceReplay, SettlePoll};
+use crate::store::step::{AdvanceReplay, RewriteStore, SettlePoll};
 use crate::store::{
     Attempt, ChangeRecord, Durability, Error, LaneContents, Loss, Person, Prunable, PruneStep,
     Settled, Settlement, Store, StoreChange,
@@ -25,6 +25,7 @@ each_engine!(
     a_replay_queues_what_ended_and_ends_by_itself,
     a_replay_queues_what_its_selection_names_and_that_has_ended,
     a_replay_is_stopped_once,
+    a_store_that_is_rewritten_keeps_what_it_had,
     a_healthy_store_says_so_and_a_closed_one_takes_nothing,
 );
 
@@ -319,6 +320,16 @@ async fn a_replay_is_stopped_once(subject: Subject) {
     assert!(!is_stopped);
     assert_eq!(again, ended);
     assert!(store.read(RunningReplayQuery).await.unwrap().is_empty());
+}
+
+async fn a_store_that_is_rewritten_keeps_what_it_had(subject: Subject) {
+    subject.subscriber("crm").await;
+    subject.commit(vec![report("a", Status::Sent, 0)]).await;
+    let had = subject.forwards().await[0].uid;
+    subject.store.step(RewriteStore).await.unwrap();
+    let subject = subject.opened_again().await;
+    let has = subject.forwards().await;
+    assert_eq!((has[0].uid, has.len()), (had, 1));
 }
 
 async fn a_healthy_store_says_so_and_a_closed_one_takes_nothing(subject: Subject) {

@@ -86,6 +86,22 @@ const AT_HOME: &[(&str, &str)] = &[
         "tests/it/power/checker.rs",
         "the file that a power cut left",
     ),
+    (
+        "tests/it/api/jobs.rs",
+        "rows of long work as a kill leaves them",
+    ),
+    (
+        "tests/it/erase/restart.rs",
+        "a foreign reader holds the log, so that an erasure has no end",
+    ),
+    (
+        "tests/it/demo.rs",
+        "counts invented history as an analyst would",
+    ),
+    (
+        "tests/it/simulate.rs",
+        "counts invented history as an analyst would",
+    ),
     ("tests/it/tidy", "names what it looks for"),
 ];
 

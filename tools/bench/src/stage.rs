@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
+use tickrelay::config;
 use tickrelay::model::{NewSubscriber, Whole};
 use tickrelay::web::socket_path;
 
@@ -141,7 +142,11 @@ impl<'a> Stage<'a> {
 
     /// Asks the service over its socket, as the command line does.
     pub(super) fn ask(&self, method: &str, path: &str, body: &str) -> anyhow::Result<()> {
-        let socket = socket_path(&self.service()?.store)?;
+        let store = config::Store {
+            path: self.service()?.store.clone(),
+            ..config::Store::default()
+        };
+        let socket = socket_path(&store.engine())?;
         let mut stream = UnixStream::connect(socket)?;
         write!(
             stream,
