@@ -115,12 +115,12 @@ mod tests {
     const SERVER: Option<ErrorCode> = Some(ErrorCode::Http5xx);
 
     /// One that began then and took 7 ms.
-    fn attempt(started_at_ms: i64, error: Option<ErrorCode>) -> Option<AttemptFacts> {
-        Some(AttemptFacts {
+    const fn attempt(started_at_ms: i64, error: Option<ErrorCode>) -> AttemptFacts {
+        AttemptFacts {
             started_at_ms,
             duration_ms: 7,
             error,
-        })
+        }
     }
 
     fn check(settled: Settled, attempt: Option<AttemptFacts>, state: NextState, tried: u32) {
@@ -146,8 +146,9 @@ mod tests {
             settled_at_ms,
         };
         let delivered = NextState::Delivered { settled_at_ms };
-        check(Settled::Delivered, attempt(started_ms, None), delivered, 1);
-        let failed = attempt(started_ms, SERVER);
+        let taken = Some(attempt(started_ms, None));
+        check(Settled::Delivered, taken, delivered, 1);
+        let failed = Some(attempt(started_ms, SERVER));
         check(Settled::GaveUp(reason), failed, gave_up(settled_at_ms), 1);
         // It waited too long: no attempt is used up.
         check(Settled::GaveUp(reason), None, gave_up(NOW_MS), 0);
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_retry_is_due_then_and_one_that_is_put_off_uses_up_no_attempt() {
-        let failed = attempt(NOW_MS - 100, SERVER);
+        let failed = Some(attempt(NOW_MS - 100, SERVER));
         let due = NextState::Pending { due_at_ms: DUE_MS };
         check(Settled::RetryAt(DUE_MS), failed, due, 1);
         check(Settled::PutOff(DUE_MS), failed, due, 0);
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn a_retry_waits_no_longer_because_the_clock_was_set_back_during_the_attempt() {
         let hour_ms = 3_600_000;
-        let failed = attempt(NOW_MS + hour_ms, SERVER);
+        let failed = Some(attempt(NOW_MS + hour_ms, SERVER));
         let due = NextState::Pending { due_at_ms: DUE_MS };
         check(Settled::RetryAt(DUE_MS + hour_ms), failed, due, 1);
     }

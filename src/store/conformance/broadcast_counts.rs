@@ -46,7 +46,8 @@ async fn a_broadcast_is_counted_by_how_far_each_of_its_messages_is(subject: Subj
         };
         let detail = subject.store.read(query).await.unwrap();
         let found = detail.messages.rows.iter().map(|message| message.status);
-        assert_eq!(BTreeSet::from_iter(found), BTreeSet::from_iter(statuses()));
+        let found: BTreeSet<_> = found.collect();
+        assert_eq!(found, statuses().collect());
         let mut expected = BroadcastCounts::default();
         for status in statuses() {
             expected.total += 1;

@@ -49,11 +49,11 @@ async fn a_lane_that_lags_is_given_what_is_due_and_the_oldest_of_it(subject: Sub
     let crm = subject.subscriber("crm").await;
     let lane = subject.lane(&crm).await;
     subject.commit(vec![report("late", Status::Sent, 1)]).await;
-    let late = subject.fail_first(&lane).await;
+    let failed = subject.fail_first(&lane).await;
     subject.backlog().await;
     let refill = subject.refill(&lane, LaneContents::default()).await;
     assert!(!refill.live);
-    assert_eq!(given(&refill, late), [""; 0], "a retry is not due");
+    assert_eq!(given(&refill, failed), [""; 0], "a retry is not due");
     assert_eq!(refill.retries_at_ms, START_MS + HOUR_MS);
     assert_eq!(refill.untried_at_ms, START_MS, "there is more");
     let places: Vec<_> = refill
@@ -73,7 +73,7 @@ async fn a_lane_that_lags_is_given_what_is_due_and_the_oldest_of_it(subject: Sub
     assert!(Some(&newest[0].lane_place()) > places.last());
     subject.advance(HOUR_MS);
     let refill = subject.refill(&lane, LaneContents::default()).await;
-    assert_eq!(given(&refill, late), ["sent"]);
+    assert_eq!(given(&refill, failed), ["sent"]);
 }
 
 async fn strict_order_alone_holds_back_what_waits_for_an_earlier_forward(subject: Subject) {

@@ -224,7 +224,7 @@ async fn a_missing_key_is_named_and_what_it_sealed_opens_once_it_is_back(mut sub
     let of_other = subject.read(SubscriberKeyQuery { subscriber_id }).await;
     assert_eq!(of_other, None, "it is sealed with the key at hand");
     let found = subject.read(KeyQuery).await;
-    assert_eq!(found.missing, [id.clone()]);
+    assert_eq!(found.missing, std::slice::from_ref(id));
     assert_eq!((found.at_hand.len(), found.used.len()), (1, 2));
     let subscriber_id = crm.id;
     let outbound = subject.store.read(OutboundQuery { subscriber_id }).await;

@@ -254,6 +254,9 @@ impl Subject {
     }
 }
 
+/// Narrows what a replay selects.
+type Narrow = fn(&mut ReplaySelection);
+
 async fn a_replay_queues_what_its_selection_names_and_that_has_ended(subject: Subject) {
     let crm = subject.subscriber("crm").await;
     let lane = subject.lane(&crm).await;
@@ -279,7 +282,7 @@ async fn a_replay_queues_what_its_selection_names_and_that_has_ended(subject: Su
         ..ReplaySelection::default()
     };
     // Queued again, a forward is pending, and no later replay's.
-    let narrowed: [(fn(&mut ReplaySelection), u64); 10] = [
+    let narrowed: [(Narrow, u64); 10] = [
         (|it| it.error = Some(ErrorCode::Tls), 0),
         (|it| it.status = Some(Status::Read), 0),
         (|it| it.since_ms = Some(START_MS + 1), 0),

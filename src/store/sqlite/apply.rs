@@ -268,8 +268,10 @@ impl Applying<'_> {
             }
         }
         let repeated = writes.repeated_reports.iter();
-        let repeated = repeated.map(|(report_id, seen)| (report_id.number(), seen));
-        for (report_id, seen) in BTreeMap::from_iter(repeated) {
+        let repeated: BTreeMap<i64, _> = repeated
+            .map(|(report_id, seen)| (report_id.number(), seen))
+            .collect();
+        for (report_id, seen) in repeated {
             let seen = (seen.count, seen.last_ms);
             rows::repeat(self.connection, "report", report_id, seen)?;
         }
