@@ -335,7 +335,7 @@ async fn a_history_that_cannot_be_is_refused_before_there_is_a_store() {
         ("--history 30d --messages 5", "1000"),
         ("--messages 5000", "--history"),
         ("--history 30d --rate 5", "--rate"),
-        ("--history 30d --source none", "no source is named none"),
+        ("--history 30d --source none", "no source is named \"none\""),
     ] {
         let arguments: Vec<&str> = arguments.split(' ').collect();
         let answer = folder.run(&[&["simulate"], &arguments[..]].concat()).await;

@@ -48,7 +48,7 @@ struct ReadScenario {
 
 fn read(scenario: &HistoryScenario) -> ReadScenario {
     let mut read = ReadScenario::default();
-    let mut bodies: HashSet<Vec<u8>> = HashSet::new();
+    let mut bodies: HashSet<(usize, Vec<u8>)> = HashSet::new();
     let mut last_ms = scenario.span().start;
     for slot in History::new(scenario) {
         for event in slot.events {
@@ -68,7 +68,7 @@ fn read(scenario: &HistoryScenario) -> ReadScenario {
             };
             let parsed = source.provider.parse(&webhook.body, None, &hints).unwrap();
             read.webhooks.push((webhook.source, webhook.received_ms));
-            if !bodies.insert(webhook.body) {
+            if !bodies.insert((webhook.source, webhook.body)) {
                 read.again += 1;
                 continue;
             }
