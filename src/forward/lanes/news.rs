@@ -106,6 +106,28 @@ mod tests {
     }
 
     #[test]
+    fn a_resumption_is_seen_though_the_pause_before_it_was_not() -> CheckedRegistry {
+        let crm = named(1, "crm")?;
+        let table = watch::Sender::new(Arc::from([Arc::clone(&crm)]));
+        let (_registry, receiver) = watch::channel(Arc::clone(&crm));
+        let mut news = News::new(receiver, table.subscribe());
+        let paused = Subscriber {
+            state: SubscriberState::Paused,
+            ..(*crm).clone()
+        };
+        let resumed = Arc::new(Subscriber {
+            resumes: 1,
+            ..(*crm).clone()
+        });
+        assert!(!paused.is_resumed_since(&crm) && !crm.is_resumed_since(&crm));
+        table.send_replace(Arc::from([Arc::new(paused)]));
+        table.send_replace(Arc::from([Arc::clone(&resumed)]));
+        assert_eq!(news.look(), LaneNews::Settings(Arc::clone(&resumed)));
+        assert!(resumed.is_resumed_since(&crm));
+        Ok(())
+    }
+
+    #[test]
     fn a_change_is_seen_before_the_registry_notifies_of_it() -> CheckedRegistry {
         let (crm, other) = (named(1, "crm")?, named(2, "other")?);
         let table = watch::Sender::new(Arc::from([Arc::clone(&crm), Arc::clone(&other)]));

@@ -210,14 +210,12 @@ impl LaneTask {
 
     /// Takes over what an operator changed, and whatever a replay made due.
     fn take_settings(&mut self, subscriber: Arc<Subscriber>) {
-        let before = self.subscriber.state;
+        let resumed = subscriber.is_resumed_since(&self.subscriber);
         self.subscriber = subscriber;
         self.apply_settings();
         self.refill_at = RefillAt::both(0);
         self.resync = Resync::Wanted;
         let noted = self.subscriber.failing_since_ms.is_some();
-        let resumed =
-            before != SubscriberState::Active && self.subscriber.state == SubscriberState::Active;
         if resumed || (self.failing.noted && !noted) {
             self.failing.since_ms = None;
         }

@@ -104,6 +104,9 @@ macro_rules! shapes {
             pub created_at_ms: i64,
             /// Since when every attempt failed, ms since 1970 UTC; `None` while it answers.
             pub failing_since_ms: Option<i64>,
+            /// How often it was resumed.
+            #[serde(default)]
+            pub resumes: u64,
         }
 
         /// A subscriber to be added.
@@ -282,6 +285,12 @@ impl SubscriberChange {
 }
 
 impl Subscriber {
+    /// Whether it was resumed since it was as it is there, also where it had been paused after that.
+    #[must_use]
+    pub fn is_resumed_since(&self, before: &Self) -> bool {
+        self.state == SubscriberState::Active && self.resumes != before.resumes
+    }
+
     /// How long an attempt may take; the configuration's timeout when `None`.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {

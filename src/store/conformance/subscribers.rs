@@ -17,6 +17,7 @@ each_engine!(
     a_subscriber_fares_as_its_own_forwards_and_attempts_of_a_day,
     a_state_that_the_relay_decides_is_published_and_what_is_pending_waits,
     since_when_a_subscriber_fails_is_noted_until_it_answers_or_is_resumed,
+    each_resumption_of_a_subscriber_is_counted_and_nothing_else,
     a_missing_key_is_named_and_what_it_sealed_opens_once_it_is_back,
 );
 
@@ -166,6 +167,25 @@ async fn a_state_that_the_relay_decides_is_published_and_what_is_pending_waits(s
     subject.make(DeleteSubscriber { subscriber_id }).await;
     let gone = subject.store.step(disable(&crm)).await;
     assert!(matches!(gone, Err(Error::NotFound(_))), "{gone:?}");
+}
+
+async fn each_resumption_of_a_subscriber_is_counted_and_nothing_else(subject: Subject) {
+    use SubscriberState::{Active, Paused};
+    let subscriber_id = subject.subscriber("crm").await.id;
+    for (state, resumes) in [
+        (Active, 0),
+        (Paused, 0),
+        (Active, 1),
+        (Active, 1),
+        (Paused, 1),
+    ] {
+        let set = SetSubscriberState {
+            subscriber_id,
+            state,
+        };
+        assert_eq!(subject.make(set).await.resumes, resumes);
+        assert_eq!(subject.published("crm").resumes, resumes);
+    }
 }
 
 /// Taken twice, the step leaves the same.

@@ -49,6 +49,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../../schema/sqlite/0019_broadcast.sql")),
     M::up(include_str!("../../../schema/sqlite/0020_skipped.sql")),
     M::up(include_str!("../../../schema/sqlite/0021_job.sql")),
+    M::up(include_str!("../../../schema/sqlite/0022_resumes.sql")),
 ];
 
 const SEALED_SECRETS: &str = include_str!("../../../schema/sqlite/0003_sealed_secrets.sql");

@@ -28,7 +28,7 @@ macro_rules! columns {
         /// What [`read`] needs.
         pub(super) const COLUMNS: &str = concat!(
             "subscriber_id, name, owner, url, kind, wording, link, account_events, state, state_reason, \
-             filter, headers, auth, created_at_ms, failing_since_ms",
+             filter, headers, auth, created_at_ms, failing_since_ms, resumes",
             $(", ", stringify!($p),)* $(", ", $v_column,)* $(", ", $o_column,)*
         );
 
@@ -56,6 +56,7 @@ macro_rules! columns {
                 auth: kept(row, "auth")?,
                 created_at_ms: row.get("created_at_ms")?,
                 failing_since_ms: row.get("failing_since_ms")?,
+                resumes: row.get("resumes")?,
             })
         }
 

@@ -254,7 +254,8 @@ fn change_state(
     let changed = connection
         .execute(
             "UPDATE subscriber SET state = ?2, state_reason = ?3, \
-             failing_since_ms = CASE WHEN ?2 = 'active' THEN NULL ELSE failing_since_ms END \
+             failing_since_ms = CASE WHEN ?2 = 'active' THEN NULL ELSE failing_since_ms END, \
+             resumes = resumes + (?2 = 'active' AND state <> 'active') \
              WHERE subscriber_id = ?1 AND removed_at_ms IS NULL",
             params![id, change.state, change.reason],
         )
