@@ -121,6 +121,10 @@ impl Operation for CarriedErasure {
 impl LongWork for CarriedErasure {
     const KIND: JobKind = ErasePerson::KIND;
 
+    fn is_tried_again(&self) -> bool {
+        true
+    }
+
     fn result(&self) -> ResultShape<Erased> {
         self.0.result()
     }

@@ -44,6 +44,11 @@ pub(crate) trait LongWork: Operation {
         None
     }
 
+    /// Whether it goes on where it fails: its job does not end then.
+    fn is_tried_again(&self) -> bool {
+        false
+    }
+
     /// What its job shows of the answer.
     fn result(&self) -> ResultShape<Self::Answer>;
 }
@@ -138,7 +143,7 @@ impl Operations {
         problem: impl FnOnce(Failure) -> JobProblem + Send,
     ) -> Result<Value, JobProblem> {
         let BegunJob { uid, own } = job;
-        let result = operation.result();
+        let (result, is_tried_again) = (operation.result(), operation.is_tried_again());
         let (progress, mut reports) = unbounded_channel();
         let by = By {
             caller,
@@ -175,7 +180,7 @@ impl Operations {
             Ok(answer) => Ok(result(&answer)),
             Err(failure) => Err(problem(failure)),
         };
-        if let Some(own) = own {
+        if let Some(own) = own.filter(|_| outcome.is_ok() || !is_tried_again) {
             self.end_job(uid, outcome.clone(), own).await;
         }
         outcome

@@ -83,7 +83,8 @@ pub(super) fn start_again(connection: &Connection, uid: Uuid) -> rusqlite::Resul
     )
 }
 
-/// Writes how a job ended, and forgets what it was to do.
+/// Writes how a job ended, and forgets what it was to do. What came of reading again names messages: it is not
+/// kept where a person was erased meanwhile, who may be in it.
 pub(super) fn end(connection: &Connection, end: &JobEnd, now_ms: i64) -> Result<(), Error> {
     let (state, result, problem) = match &end.outcome {
         JobOutcome::Done(result) => (JobState::Done, Some(result.to_string()), None),
@@ -93,7 +94,9 @@ pub(super) fn end(connection: &Connection, end: &JobEnd, now_ms: i64) -> Result<
     let result = result.filter(|text| text.len() <= RESULT_LIMIT);
     connection
         .prepare_cached(
-            "UPDATE job SET state = ?2, result = ?3, problem_status = ?4, problem = ?5, \
+            "UPDATE job SET state = ?2, result = CASE WHEN kind = 'reprocess' AND EXISTS (SELECT 1 FROM job \
+             AS other WHERE other.kind = 'erase' AND (other.state = 'running' OR other.finished_at_ms >= \
+             job.created_at_ms)) THEN NULL ELSE ?3 END, problem_status = ?4, problem = ?5, \
              finished_at_ms = ?6, sealed = NULL WHERE uid = ?1 AND state = 'running'",
         )
         .and_then(|mut update| {
