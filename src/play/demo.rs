@@ -56,10 +56,21 @@ impl DemoOptions<'_> {
             ))?;
             page.gap()?;
         }
-        let mut harness = tokio::select! {
-            started = Harness::start(self.folder, &program, self.history) => started?,
-            _ = interrupted.recv() => return Ok(()),
-            _ = terminated.recv() => return Ok(()),
+        let started = tokio::select! {
+            started = Harness::start(self.folder, &program, self.history) => Some(started),
+            _ = interrupted.recv() => None,
+            _ = terminated.recv() => None,
+        };
+        let mut harness = match started {
+            Some(Ok(harness)) => harness,
+            Some(Err(error)) if self.is_kept => return Err(error.context(self.unfinished())),
+            Some(Err(error)) => return Err(error),
+            None => {
+                if self.is_kept {
+                    page.text(Ink::Plain, 0, &self.unfinished())?;
+                }
+                return Ok(());
+            }
         };
         let shown = tokio::select! {
             shown = self.show(&mut harness, &program, page) => shown,
@@ -67,9 +78,20 @@ impl DemoOptions<'_> {
             _ = interrupted.recv() => Ok(()),
             _ = terminated.recv() => Ok(()),
         };
+        let paused = if self.is_kept {
+            harness.pause().await
+        } else {
+            Ok(())
+        };
         // A service that failed explains better than the step that missed it.
         harness.stop().await?;
-        shown
+        shown.and(paused)
+    }
+
+    /// What to do with a kept folder when the service did not start.
+    fn unfinished(&self) -> String {
+        let folder = self.folder.display();
+        format!("the demo is unfinished: remove the files tickrelay.* in {folder}")
     }
 
     async fn show(

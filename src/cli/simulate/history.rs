@@ -3,9 +3,11 @@
 //! A service stamps what arrives with the time of now, so the past cannot be sent to one.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use anyhow::{bail, ensure};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Simulate, names_of, styled};
 use crate::cli::{Exit, Terminal, serve};
@@ -31,6 +33,13 @@ pub(super) fn days(text: &str) -> Result<u32, String> {
     let days = u32::try_from(days).ok();
     days.filter(|days| is_whole && DAYS.contains(&u64::from(*days)))
         .ok_or_else(|| "write whole days, from 7d to 90d".to_owned())
+}
+
+/// What to do with a part of a history. Its subscribers are not paused yet, and a log without its store
+/// keeps a new store away.
+fn unfinished(store: &Path) -> String {
+    let store = store.display();
+    format!("the history is unfinished: remove {store}, {store}-wal and {store}-shm")
 }
 
 impl Simulate {
@@ -68,22 +77,30 @@ impl Simulate {
             url: &|name| format!("https://{name}.example/whatsapp"),
             stay: false,
         };
+        let path = &config.store.path;
+        let was_there = path.exists();
         let bar = styled(None, "{bar:40} {percent} %, {eta} left");
         let filled = serve::runtime()?.block_on(async {
+            let mut interrupted = signal(SignalKind::interrupt())?;
+            let mut terminated = signal(SignalKind::terminate())?;
             let filling = fill.run(|done, total| {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
             });
             tokio::select! {
                 filled = filling => filled,
-                _ = tokio::signal::ctrl_c() => bail!(
-                    "interrupted: remove {}, which has a part of the history",
-                    config.store.path.display()
-                ),
+                _ = interrupted.recv() => bail!("interrupted"),
+                _ = terminated.recv() => bail!("terminated"),
             }
         });
         bar.finish_and_clear();
-        self.print_filled(&filled?, seed, terminal)?;
+        let filled = filled.map_err(|error| {
+            if was_there || !path.exists() {
+                return error;
+            }
+            error.context(unfinished(path))
+        })?;
+        self.print_filled(&filled, seed, terminal)?;
         Ok(Exit::Done)
     }
 
@@ -130,6 +147,14 @@ impl Simulate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unfinished_history_is_removed_with_its_log() {
+        let text = unfinished(Path::new("/tmp/history.db"));
+        for file in ["history.db,", "history.db-wal ", "history.db-shm"] {
+            assert!(text.contains(&format!("/tmp/{file}")), "{text}");
+        }
+    }
 
     #[test]
     fn a_history_lasts_whole_days_some_weeks_long() {

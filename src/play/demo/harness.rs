@@ -19,7 +19,9 @@ use super::config;
 use super::subscriber::{DemoSubscriber, Received};
 use crate::access::token::NewToken;
 use crate::access::{Caller, Role};
-use crate::admin::{AddSubscriber, CreateToken, GivenSecret, Operation, Operations};
+use crate::admin::{
+    AddSubscriber, CreateToken, Failure, GivenSecret, Operation, Operations, PauseSubscriber,
+};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Inputs, Source};
 use crate::model::{NewSubscriber, SubscriberKey};
@@ -36,6 +38,8 @@ use crate::store::{Backlog, Store};
 pub(super) const HISTORY_DAYS: u32 = 30;
 /// What decides a demo's history, which is the same each time.
 const HISTORY_SEED: u64 = 1;
+/// The name of the demo's own subscriber.
+const SUBSCRIBER: &str = "demo";
 /// How long a payload may take from the provider's 200 to the subscriber; then it is a bug.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -59,6 +63,7 @@ pub(super) struct Harness {
     endpoints: HashMap<String, SourceAddress>,
     client: ProviderClient,
     subscriber: DemoSubscriber,
+    operations: Operations,
     opened: Store,
     stop: oneshot::Sender<()>,
     running: JoinHandle<anyhow::Result<()>>,
@@ -124,8 +129,9 @@ impl Harness {
             (source.name.clone(), endpoint)
         };
         let subscriber_url = format!("http://{subscribers}/status");
-        let given = subscribe(server.operations(), &subscriber_url).await?;
-        let token = token(server.operations()).await?;
+        let operations = server.operations().clone();
+        let given = subscribe(&operations, &subscriber_url).await?;
+        let token = token(&operations).await?;
         let others = filled.as_ref().map(|filled| filled.subscribers.as_slice());
         let others = others.unwrap_or_default();
         let subscriber = DemoSubscriber::start(listener, &given.secret, others)?;
@@ -146,6 +152,7 @@ impl Harness {
             endpoints: sources.iter().map(endpoint).collect(),
             client: ProviderClient::new(address),
             subscriber,
+            operations,
             opened,
             stop,
             running,
@@ -248,6 +255,26 @@ impl Harness {
         Ok(())
     }
 
+    /// Pauses the subscribers of the demo: after it, another program may listen at their port.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(super) async fn pause(&self) -> anyhow::Result<()> {
+        let invented = self.filled.iter().flat_map(|filled| &filled.subscribers);
+        let names = invented.map(|(name, _)| *name).chain([SUBSCRIBER]);
+        for name in names {
+            let name = name.to_owned();
+            let paused = order(&self.operations, PauseSubscriber { name }).await;
+            // One that was removed meanwhile needs no pause.
+            if let Err(error) = paused
+                && !matches!(error.downcast_ref(), Some(Failure::Missing(_)))
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Stops everything as SIGTERM would.
     ///
     /// # Errors
@@ -301,7 +328,7 @@ async fn fill(config: &Config, messages: u64, subscribers: SocketAddr) -> anyhow
 
 /// Adds the subscriber as an operator would; returns it with its secret.
 async fn subscribe(operations: &Operations, url: &str) -> anyhow::Result<GivenSecret> {
-    let new = NewSubscriber::new("demo", url);
+    let new = NewSubscriber::new(SUBSCRIBER, url);
     order(operations, AddSubscriber(new)).await
 }
 

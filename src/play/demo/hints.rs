@@ -57,7 +57,7 @@ pub(super) fn with_the_store(
     let (program, configuration) = (program(), shell(&harness.configuration));
     let hints = format!(
         "{questions}\n\
-         # Run the service on it.\n\
+         # Run the service on it. The demo's subscribers are paused: nothing listens at their port.\n\
          {program} serve --config {configuration}"
     );
     show("The store was kept. Try:", &hints, page)

@@ -1,7 +1,7 @@
 //! The business whose messages are invented: the countries that it writes to, and its templates.
 //!
-//! The numbers hold no person's: each begins as the country's mobile numbers or as none there do, and
-//! has zeros or invented digits after that.
+//! The numbers are no person's. After the code of the country, or of a city, each goes on with a 0,
+//! as no number there does. In the United States each has the area code 555, which is not assigned.
 
 /// A country that is written to.
 #[derive(Debug)]
@@ -51,18 +51,18 @@ pub(super) const COUNTRY_COUNT: usize = 12;
 /// Spain, Mexico, Colombia, Argentina, Great Britain, India, the United States, Portugal, Brazil,
 /// Germany, Austria, Switzerland.
 pub(super) static COUNTRIES: [Country; COUNTRY_COUNT] = [
-    country("3460", 60, "es", 240),
+    country("3400", 60, "es", 240),
     country("52550", -360, "es", 110),
-    country("57300", -300, "es", 60),
+    country("57000", -300, "es", 60),
     country("549110", -180, "es", 50),
-    country("44700", 0, "en", 120),
-    country("91600", 330, "en", 110),
+    country("44000", 0, "en", 120),
+    country("91000", 330, "en", 110),
     country("1555", -300, "en", 50),
-    country("35190", 0, "pt", 40),
-    country("551190", -180, "pt", 90),
-    country("491500", 60, "de", 90),
-    country("43660", 60, "de", 25),
-    country("4170", 60, "de", 15),
+    country("35100", 0, "pt", 40),
+    country("550000", -180, "pt", 90),
+    country("490000", 60, "de", 90),
+    country("43000", 60, "de", 25),
+    country("4100", 60, "de", 15),
 ];
 
 /// Eight templates of three categories in four languages.
@@ -133,3 +133,22 @@ pub(super) const WRONG: usize = 6;
 /// Names that stand in texts.
 pub(super) const FIRST_NAMES: [&str; 8] =
     ["Ana", "Luis", "Mia", "João", "Priya", "Tom", "Eva", "Noor"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_is_one_that_a_person_can_have() {
+        // The codes of the countries, of Mexico and Argentina with those of their capitals.
+        let codes: [&str; COUNTRY_COUNT] = [
+            "34", "5255", "57", "54911", "44", "91", "1", "351", "55", "49", "43", "41",
+        ];
+        for (country, code) in COUNTRIES.iter().zip(codes) {
+            let rest = country.prefix.strip_prefix(code);
+            let rest = rest.unwrap_or_else(|| panic!("{} is not of {code}", country.prefix));
+            let is_unassigned = rest.starts_with('0') || (code == "1" && rest == "555");
+            assert!(is_unassigned, "{}", country.prefix);
+        }
+    }
+}
