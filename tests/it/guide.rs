@@ -214,9 +214,10 @@ impl Scene {
             page["data"].as_array_mut().map(std::mem::take).unwrap()
         };
         until("nothing is queued and no replay runs", || {
+            // The replays first: what one queues before it ends is among the forwards then.
+            let replays = listed("/replays?limit=100");
             let forwards = listed("/forwards?state=pending&limit=100");
             let is_queued = forwards.iter().any(|it| it["subscriber_state"] == "active");
-            let replays = listed("/replays?limit=100");
             !is_queued && replays.iter().all(|it| it["state"] != "running")
         })
         .await;

@@ -157,6 +157,7 @@ async fn nothing_is_sealed_with_a_key_that_was_taken_away() {
     std::fs::remove_file(&key).unwrap();
     let new = json!({"name": "crm", "url": "http://127.0.0.1:9/"});
     admin.post("/subscribers", &new).await.problem(503);
+    assert!(app.store.subscribers().borrow().is_empty());
     assert!(app.audited("subscriber").await.is_empty());
     std::fs::write(&key, text).unwrap();
     admin.post("/subscribers", &new).await.with(201);

@@ -115,6 +115,7 @@ async fn without_a_token_nobody_is_answered_whatever_tokens_there_are() {
         assert!(answer.text.contains(makes_one), "{answer:?}");
         hand.advance(Duration::from_mins(1));
     }
+    assert!(app.store.subscribers().borrow().is_empty());
     assert!(app.audited("subscriber").await.is_empty());
     // The control: with a token the same requests are taken.
     let statuses = statuses(&app, &app.admin().await).await;

@@ -200,7 +200,9 @@ async fn settle(service: &Service) {
     loop {
         let before = service.pending();
         if before == 0 {
-            return;
+            // What is counted stands in memory; what is listed was read from the store.
+            let is_settled = || service.all("/forwards?state=pending").is_empty();
+            return until("none is listed as pending", is_settled).await;
         }
         until("fewer forwards are pending", || service.pending() < before).await;
     }

@@ -102,6 +102,13 @@ impl Tables {
         rows.map(Result::unwrap).collect()
     }
 
+    /// When the poll of a broadcast ended, ms since 1970 UTC; `None` while it is open.
+    pub(crate) fn poll_settled_ms(&self, broadcast: &str) -> Option<i64> {
+        let sql = "SELECT settled_at_ms FROM poll WHERE broadcast = ?1";
+        let settled = self.0.query_row(sql, [broadcast], |row| row.get(0));
+        settled.unwrap()
+    }
+
     /// The messages of which a forward is delivered. No task has its turn meanwhile, as it would
     /// have while the store is read.
     pub(crate) fn delivered(&self) -> Vec<String> {
