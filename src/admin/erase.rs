@@ -114,7 +114,22 @@ impl Operation for CarriedErasure {
     }
 
     async fn run(self, operations: &Operations, by: &By<Self>) -> Result<Erased, Failure> {
-        operations.erase(&self.0, by).await
+        let Self(ErasePerson { person, options }) = self;
+        let erasing = ErasePerson {
+            person,
+            options: EraseOptions {
+                vacuum: false,
+                ..options
+            },
+        };
+        let erased = operations.erase(&erasing, by).await?;
+        // The job has ended: a file that cannot be rewritten is no reason to erase again.
+        if options.vacuum
+            && let Err(error) = operations.store.step(RewriteStore).await
+        {
+            tracing::error!(%error, "person.file_not_rewritten");
+        }
+        Ok(erased)
     }
 }
 

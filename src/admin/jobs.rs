@@ -62,6 +62,11 @@ impl OwnJobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> HashSet<Uuid> {
+        self.locked().clone()
+    }
+
     /// Whether it is one of them.
     pub(super) fn has(&self, uid: Uuid) -> bool {
         self.locked().contains(&uid)

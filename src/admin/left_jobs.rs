@@ -23,6 +23,8 @@ use crate::store::{ChangeRecord, Error, Lease};
 
 /// A job that was begun so often is looked at: it may be what ends the service.
 const STARTS: u32 = 5;
+/// One that was begun so often is not begun again, however far apart.
+const MOST_STARTS: u32 = 20;
 /// It is, where the starts were less than this apart on average, ms.
 const LOOP_MS: i64 = 600_000;
 /// How soon a job is looked at again that waits.
@@ -55,12 +57,14 @@ impl Duty for LeftJobs {
     async fn step(&mut self, lease: &Lease) -> Result<Next, Error> {
         let mut next = Next::Woken;
         let now_ms = self.operations.clock.monotonic_ms();
+        // One that ends during the read is none that was left behind.
+        let own = self.operations.own_jobs.all();
         for RunningJob { job, order } in self.operations.store.read(RunningJobQuery).await? {
             if !lease.is_held() {
                 break;
             }
-            // It was begun after the start of this process.
-            if self.operations.own_jobs.has(job.uid) {
+            // This process began it.
+            if own.contains(&job.uid) || self.operations.own_jobs.has(job.uid) {
                 continue;
             }
             let order = match order {
@@ -123,8 +127,8 @@ impl LeftJobs {
             self.tried.remove(&uid);
             return Ok(());
         };
-        // That it failed is said by the audit too.
-        tracing::error!(job = %uid, "job.failed");
+        let JobProblem { status, detail } = &problem;
+        tracing::error!(job = %uid, status, detail, "job.failed");
         let since_ms = tried.map_or(now_ms, |tried| tried.since_ms);
         let tried = TriedJob {
             since_ms,
@@ -170,7 +174,7 @@ impl LeftJobs {
 
 /// Whether a job that was begun so often since then may be what ends the service again and again.
 fn is_in_a_loop(starts: u32, age_ms: i64) -> bool {
-    starts >= STARTS && age_ms < i64::from(starts) * LOOP_MS
+    starts >= MOST_STARTS || (starts >= STARTS && age_ms < i64::from(starts) * LOOP_MS)
 }
 
 #[cfg(test)]
@@ -182,5 +186,7 @@ mod tests {
         let minute_ms = 60_000;
         assert!(is_in_a_loop(5, minute_ms) && is_in_a_loop(9, 80 * minute_ms));
         assert!(!is_in_a_loop(4, minute_ms) && !is_in_a_loop(5, 60 * minute_ms));
+        let week_ms = 7 * 24 * 60 * minute_ms;
+        assert!(!is_in_a_loop(19, week_ms) && is_in_a_loop(20, week_ms));
     }
 }

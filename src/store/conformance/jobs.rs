@@ -17,14 +17,19 @@ each_engine!(
     a_job_is_kept_as_it_began_went_on_and_ended,
     what_a_job_is_to_do_opens_until_it_has_ended,
     a_job_goes_a_week_after_its_end_and_never_before_it,
+    what_came_of_reading_again_is_kept_unless_a_person_was_erased_meanwhile,
 );
 
 impl Subject {
     async fn begin(&self, caller: &str, order: Option<&str>) -> Uuid {
+        self.begin_kind(JobKind::Erase, caller, order).await
+    }
+
+    async fn begin_kind(&self, kind: JobKind, caller: &str, order: Option<&str>) -> Uuid {
         let uid = Uuid::now_v7();
         let new = NewJob {
             uid,
-            kind: JobKind::Erase,
+            kind,
             caller: caller.to_owned(),
             role: Role::Admin,
             order: order.map(|order| order.to_owned().into()),
@@ -138,4 +143,26 @@ async fn a_job_goes_a_week_after_its_end_and_never_before_it(subject: Subject) {
     subject.advance(DAY_MS / 24);
     let after = subject.begin("cli", None).await;
     assert_eq!(subject.listed(None).await, [after, before, running]);
+}
+
+/// What came of it names messages, and those of the person may be among them.
+async fn what_came_of_reading_again_is_kept_unless_a_person_was_erased_meanwhile(subject: Subject) {
+    let done = || JobOutcome::Done(json!(["wamid.1"]));
+    let result = async |uid| subject.job(uid).await.unwrap().result;
+    let before = subject.begin_kind(JobKind::Reprocess, "cli", None).await;
+    subject.end_job(before, done()).await;
+    assert_eq!(result(before).await, Some(json!(["wamid.1"])));
+    let during = subject.begin_kind(JobKind::Reprocess, "cli", None).await;
+    let erasure = subject.begin("cli", None).await;
+    let late = subject.begin_kind(JobKind::Reprocess, "cli", None).await;
+    subject.end_job(late, done()).await;
+    assert_eq!(result(late).await, None, "the erasure goes on");
+    subject.advance(SECOND_MS);
+    subject.end_job(erasure, JobOutcome::Done(json!({}))).await;
+    subject.end_job(during, done()).await;
+    assert_eq!(result(during).await, None, "it was erased meanwhile");
+    subject.advance(SECOND_MS);
+    let after = subject.begin_kind(JobKind::Reprocess, "cli", None).await;
+    subject.end_job(after, done()).await;
+    assert_eq!(result(after).await, Some(json!(["wamid.1"])));
 }

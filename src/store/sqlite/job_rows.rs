@@ -94,10 +94,12 @@ pub(super) fn end(connection: &Connection, end: &JobEnd, now_ms: i64) -> Result<
     let result = result.filter(|text| text.len() <= RESULT_LIMIT);
     connection
         .prepare_cached(
-            "UPDATE job SET state = ?2, result = CASE WHEN kind = 'reprocess' AND EXISTS (SELECT 1 FROM job \
-             AS other WHERE other.kind = 'erase' AND (other.state = 'running' OR other.finished_at_ms >= \
-             job.created_at_ms)) THEN NULL ELSE ?3 END, problem_status = ?4, problem = ?5, \
-             finished_at_ms = ?6, sealed = NULL WHERE uid = ?1 AND state = 'running'",
+            "UPDATE job SET state = ?2, \
+             result = CASE WHEN kind = 'reprocess' AND EXISTS (SELECT 1 FROM job AS other \
+             WHERE other.kind = 'erase' AND (other.state = 'running' OR other.job_id > job.job_id \
+             OR other.finished_at_ms >= job.created_at_ms)) THEN NULL ELSE ?3 END, \
+             problem_status = ?4, problem = ?5, finished_at_ms = ?6, sealed = NULL \
+             WHERE uid = ?1 AND state = 'running'",
         )
         .and_then(|mut update| {
             update.execute(params![
