@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{START_MS, Subject, arrival, each_engine, report};
-use crate::model::Status;
+use crate::model::{Status, Word as _};
 use crate::plan::{BroadcastCounts, MessageProgress};
 use crate::providers::{Item, Provider};
 use crate::store::Arrival;
@@ -12,15 +12,7 @@ use crate::store::query::{BroadcastDetailQuery, Scope, Window};
 each_engine!(a_broadcast_is_counted_by_how_far_each_of_its_messages_is);
 
 async fn a_broadcast_is_counted_by_how_far_each_of_its_messages_is(subject: Subject) {
-    let statuses = [
-        Status::Queued,
-        Status::Sent,
-        Status::Delivered,
-        Status::Read,
-        Status::Failed,
-        Status::Deleted,
-    ];
-    let statuses = || statuses.into_iter().map(Some).chain([None]);
+    let statuses = || Status::ALL.iter().copied().map(Some).chain([None]);
     for provider in [Provider::MetaCloud, Provider::Botsquad] {
         let source = provider.as_str();
         let of_broadcast = |status: Option<Status>| {
